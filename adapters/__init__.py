@@ -1,0 +1,1 @@
+"""Adapters: how records become the files of a bundle."""

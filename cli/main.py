@@ -1,0 +1,5 @@
+"""The program ``export-center``."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,56 @@
+"""Columns of the evidence tables, and the order in which everything is exported."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+EXPORT_ORDER = ("tenant", "source", "kind", "upstream_id", "locator", "sha256")
+"""Sort key of every table and every member: compared as UTF-8 bytes; total, so there are no ties."""
+
+KIND_OF_TABLE = {"advisories": "advisory", "vex": "vex", "sboms": "sbom", "findings": "finding"}
+"""The record tables, in the order of their members in a bundle, and the ``kind`` their records carry."""
+
+TABLE_OF_KIND = {kind: table for table, kind in KIND_OF_TABLE.items()}
+
+_STRINGS = pa.list_(pa.string())
+_TIME = pa.timestamp("us", tz="UTC")
+
+RECORDS = pa.schema(
+    [
+        # Identity, and the order of export.
+        pa.field("tenant", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("upstream_id", pa.string(), nullable=False),
+        pa.field("locator", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),  # of the original bytes, 64 hexadecimal digits
+        # History of this store; never reaches a bundle.
+        pa.field("revision", pa.int64(), nullable=False),  # of the ingest call: grows by one a call
+        pa.field("observed_at", _TIME, nullable=False),
+        pa.field("tombstone", pa.bool_(), nullable=False),
+        # Fixed-size digests, made once so that exporting needs no Python per record.
+        pa.field("key_hash", pa.binary(32), nullable=False),  # bundle.digests.key_hash
+        pa.field("id_hash", pa.binary(8), nullable=False),  # bundle.digests.id_hash
+        pa.field("raw_sha256", pa.binary(32), nullable=False),  # the same digest as sha256, as bytes
+        pa.field("line_sha256", pa.binary(32), nullable=False),  # of line, its newline included
+        pa.field("line_bytes", pa.int64(), nullable=False),  # size of line, its newline included
+        # Hints for selection; never written back into the document.
+        pa.field("subject", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("published", _TIME),
+        pa.field("modified", _TIME),
+        pa.field("withdrawn", _TIME),
+        pa.field("aliases", _STRINGS, nullable=False),
+        pa.field("purls", _STRINGS, nullable=False),
+        pa.field("ecosystems", _STRINGS, nullable=False),
+        pa.field("cpes", _STRINGS, nullable=False),
+        pa.field("severity_stated", _STRINGS, nullable=False),
+        pa.field("format", pa.string(), nullable=False),  # with version: "osv/1.6.0", "cyclonedx/1.5"
+        pa.field("media_type", pa.string(), nullable=False),
+        pa.field("normaliser", pa.string(), nullable=False),  # "osv/1": name and version of the code that derived
+        # Content. A tombstone has empty content.
+        pa.field("line", pa.binary(), nullable=False),  # the JSONL line as exported, its newline included
+        pa.field("raw", pa.binary(), nullable=False),  # the original bytes
+    ]
+)
+"""One row an observation, append-only: tables advisories, vex, sboms and findings."""

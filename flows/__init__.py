@@ -1,0 +1,1 @@
+"""Flows: deciding, selecting, building and sending."""

@@ -1,0 +1,1 @@
+"""The viewer: pages rendered from manifests, data first and markup second."""
