@@ -1,0 +1,215 @@
+"""Time json:raw end to end against DuckDB's own COPY and against the floor, on enlarged real evidence.
+
+    python bench/export.py --records 100000 --evidence examples/evidence/osv-crates.tar.zst --folder /var/tmp/bench
+
+Real documents are repeated under new ids until there are enough, so sizes and texts stay real. All sides read the
+same Parquet files and run as processes of their own, in turn, so that ratios hold on a noisy machine:
+
+* export: select, frame, index, hash, describe, sign, pack: the whole pipeline, one bundle.
+* copy: DuckDB alone, COPY (same query, same order) TO one zstd file of JSON.
+* floor: one thread doing SHA-256, then zstd level 3, over the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS_A_FILE = 250_000
+ROWS_A_GROUP = 20_000
+SIDES = ("export", "copy", "floor")
+
+
+def main() -> None:
+    """Parse the command line, and either run one side or all of them in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--evidence", type=Path, default=Path("examples/evidence/osv-crates.tar.zst"))
+    parser.add_argument("--folder", type=Path, default=Path(".bench"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sides", nargs="*", default=list(SIDES))
+    parser.add_argument("--one", choices=(*SIDES, "generate"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.one:
+        _one(options.one, options)
+    else:
+        _all(options)
+
+
+def _all(options: argparse.Namespace) -> None:
+    """Generate once, then run the sides in turn and print medians and ratios."""
+    if not _files(options):
+        print(f"generating {options.records:,} records from {options.evidence}", file=sys.stderr)
+        _child("generate", options)
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in options.sides}
+    for _ in range(options.rounds):
+        for side in options.sides:
+            runs[side].append(_child(side, options))
+    medians = {side: statistics.median(run["seconds"] for run in results) for side, results in runs.items()}
+    plain = _plain_bytes(options)
+    print(f"{options.records:,} records, {plain / 1e6:,.0f} MB of lines, {options.rounds} rounds, medians")
+    print(f"{'side':<8}{'seconds':>9}{'records/s':>12}{'MB/s':>8}{'peak MiB':>10}{'vs export':>11}")
+    for side, seconds in medians.items():
+        peak = max(run["peak_mib"] for run in runs[side])
+        ratio = seconds / medians.get("export", seconds)
+        speed = options.records / seconds
+        print(f"{side:<8}{seconds:>9.2f}{speed:>12,.0f}{plain / seconds / 1e6:>8,.0f}{peak:>10,}{ratio:>10.2f}x")
+
+
+def _child(side: str, options: argparse.Namespace) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--one", side, "--records", str(options.records),
+               "--evidence", str(options.evidence), "--folder", str(options.folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _one(side: str, options: argparse.Namespace) -> None:
+    """Run one side in this process and print its figures as JSON."""
+    run = {"export": _export, "copy": _copy, "floor": _floor, "generate": _generate}[side]
+    seconds = run(options)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps({"side": side, "seconds": seconds, "peak_mib": peak}))
+
+
+def _files(options: argparse.Namespace) -> list[str]:
+    return sorted(str(path) for path in (options.folder / str(options.records)).glob("*.parquet"))
+
+
+def _plain_bytes(options: argparse.Namespace) -> int:
+    return (options.folder / str(options.records) / "lines").stat().st_size
+
+
+def _generate(options: argparse.Namespace) -> float:
+    """Write Parquet files as ingest would, in the order of export, and the plain lines beside them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from evidence.schema import RECORDS
+
+    started = time.perf_counter()
+    folder = options.folder / str(options.records)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = _rows(options)
+    with (folder / "lines.partial").open("wb") as lines:
+        for number in range(0, options.records, ROWS_A_FILE):
+            path = folder / f"{number:012d}.parquet"
+            wide = {"compression": "zstd", "compression_level": 1, "use_dictionary": ["tenant", "source", "kind"]}
+            with pq.ParquetWriter(path, RECORDS, **wide) as writer:
+                for _ in range(number, min(number + ROWS_A_FILE, options.records), ROWS_A_GROUP):
+                    batch = [row for row, _ in zip(rows, range(ROWS_A_GROUP), strict=False)]
+                    lines.writelines(row["line"] for row in batch)
+                    writer.write_table(pa.Table.from_pylist(batch, RECORDS))
+    (folder / "lines.partial").rename(folder / "lines")
+    return time.perf_counter() - started
+
+
+def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield real rows under new ids, in the order of export."""
+    from bundle.digests import id_hash, key_hash
+
+    base = _base(options.evidence)
+    for number in range(options.records):
+        row = base[number % len(base)]
+        identity = f"BENCH-{number:010d}"
+        line = row["line"].replace(row["upstream_id"].encode(), identity.encode())
+        yield {
+            **row,
+            "upstream_id": identity,
+            "key_hash": key_hash(tenant=row["tenant"], source=row["source"], kind=row["kind"],
+                                 upstream_id=identity, locator=row["locator"]),
+            "id_hash": id_hash(identity),
+            "line": line,
+            "line_sha256": hashlib.sha256(line).digest(),
+            "line_bytes": len(line),
+            "revision": 1,
+            "observed_at": 0,
+            "tombstone": False,
+        }
+
+
+def _base(archive: Path) -> list[dict[str, Any]]:
+    """Derive the real documents of an archive, leaving out what is no advisory."""
+    import zstandard
+
+    from evidence.line import Identity, Rejected, derive
+
+    rows = []
+    with archive.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as plain, \
+            tarfile.open(fileobj=plain, mode="r|") as members:
+        for member in members:
+            content = members.extractfile(member)
+            if content is None:
+                continue
+            row = derive(content.read(), Identity("default", "bench", member.name))
+            if not isinstance(row, Rejected) and row["kind"] == "advisory":
+                rows.append({name: row[name] for name in row if name != "affected"})
+    return rows
+
+
+def _export(options: argparse.Namespace) -> float:
+    from bundle.keys import generate_key_pair, save_key_pair, signer_from_uri
+    from flows.pipeline import Parts, run
+    from flows.planning import PinnedTable, Pins, Wishes, plan
+    from flows.profiles import builtin_profiles
+    from flows.selectors import parse_selectors
+
+    keys = options.folder / "keys"
+    if not (keys / "bench.key").exists():
+        save_key_pair(keys, "bench", generate_key_pair("ecdsa-p256-sha256"))
+    started = time.perf_counter()
+    pins = Pins(snapshot=1, tables={"advisories": PinnedTable("advisories", 1, tuple(_files(options)))})
+    made = plan(builtin_profiles()["json-raw"], Wishes(selectors=parse_selectors({"tenants": ["default"]})), pins)
+    signer = signer_from_uri(f"file:{keys / 'bench.key'}")
+    exported = run(made, Parts(out=options.folder / "out.tar.zst", signer=signer))
+    seconds = time.perf_counter() - started
+    if exported.manifest.counts.records != options.records:
+        raise SystemExit(f"exported {exported.manifest.counts.records} records instead of {options.records}")
+    return seconds
+
+
+def _copy(options: argparse.Namespace) -> float:
+    import duckdb
+
+    out = options.folder / "copy.json.zst"
+    started = time.perf_counter()
+    with duckdb.connect(config={"threads": 2, "temp_directory": str(options.folder / "spill")}) as connection:
+        connection.execute(
+            f"COPY (SELECT decode(line)::JSON AS record FROM read_parquet(?) WHERE tenant = 'default' "
+            f"ORDER BY tenant, source, kind, upstream_id, locator, sha256) "
+            f"TO '{out}' (FORMAT json, COMPRESSION zstd)",
+            [_files(options)],
+        )
+    return time.perf_counter() - started
+
+
+def _floor(options: argparse.Namespace) -> float:
+    import zstandard
+
+    started = time.perf_counter()
+    digest = hashlib.sha256()
+    compressor = zstandard.ZstdCompressor(level=3).compressobj()
+    with (options.folder / str(options.records) / "lines").open("rb") as file, \
+            (options.folder / "floor.zst").open("wb") as out:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+            out.write(compressor.compress(piece))
+        out.write(compressor.flush())
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The rim: where settings, the clock and the environment are read, once, for the commands that need them."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.output import UsageError, note
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flows.settings import Settings
+
+DEFAULT_KEY = "default"
+
+
+def settings(flags: Mapping[str, object] | None = None) -> Settings:
+    """Return the settings from flags, environment, export-center.toml and defaults."""
+    from flows.settings import load_settings
+
+    file = Path("export-center.toml")
+    wanted = {name: value for name, value in (flags or {}).items() if value is not None}
+    return load_settings(wanted, environ=os.environ, toml_path=file if file.exists() else None)
+
+
+def now() -> datetime:
+    """Return the time; the only clock of the command line."""
+    return datetime.now(UTC)
+
+
+def as_of(flag: str | None) -> str | None:
+    """Return the time that stands for "now" in a bundle: the flag, else SOURCE_DATE_EPOCH, else None."""
+    from evidence.times import format_time, parse_time
+
+    if flag is not None:
+        parsed = parse_time(flag)
+        if parsed is None:
+            raise UsageError(f"--as-of {flag!r} is no time", advice="Write it as 2026-01-31T12:00:00Z.")
+        return format_time(parsed)
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return None
+    if not epoch.isdecimal():
+        raise UsageError(f"SOURCE_DATE_EPOCH is {epoch!r}", advice="It holds whole seconds since 1970.")
+    return format_time(datetime.fromtimestamp(int(epoch), UTC))
+
+
+def store_root(home: Path) -> str:
+    """Return where the evidence store of a home lies."""
+    return str(home / "evidence")
+
+
+def key_folder(home: Path) -> Path:
+    """Return where the keys of a home lie."""
+    return home / "keys"
+
+
+def development_key(home: Path) -> Path:
+    """Return the default private key of a home, made on first use, loudly."""
+    from bundle.keys import generate_key_pair, save_key_pair
+
+    private = key_folder(home) / f"{DEFAULT_KEY}.key"
+    if not private.exists():
+        save_key_pair(key_folder(home), DEFAULT_KEY, generate_key_pair("ecdsa-p256-sha256"))
+        note(
+            f"made a DEVELOPMENT signing key: {private}\n"
+            "Receivers must get its .pub from you by a way they trust; use a managed key for real evidence."
+        )
+    return private
+
+
+def key_uri(configured: str | None, home: Path) -> str:
+    """Return the signing key's URI: the configured one, else that of the home's own key."""
+    return configured or development_key(home).resolve().as_uri().replace("file://", "file:")

@@ -1,0 +1,302 @@
+"""The pipeline: the whole one-way flow of a run on one screen.
+
+    plan -> adapt -> describe -> sign -> pack
+
+Every stage is a function of values and paths; ``run`` is their one composition. A plain runner calls them one after
+another, the Prefect flow makes each a task. Stages hand over paths and digests, never tables.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import zstandard
+
+import web
+from adapters.adapter import Adapted, PolicySnapshot, Request, StagedMember
+from adapters.framed import stage_bytes
+from bundle import __version__
+from bundle.build import PayloadFile, write_bundle
+from bundle.canonical import canonical_json
+from bundle.digests import sha256_hex
+from bundle.envelope import sign_envelope
+from bundle.frames import ZSTD_LEVEL
+from bundle.manifest import (
+    FORMAT,
+    FORMAT_VERSION,
+    Component,
+    Counts,
+    Manifest,
+
+    Normaliser,
+    ProfileFacts,
+    Toolchain,
+    content_digest_of,
+)
+from flows.errors import EmptySelectionError
+from flows.selection import DisorderError, Scan, batches, sorted_batches
+from web.bundle_page import render
+from web.facts import BundleFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from bundle.build import Written
+    from bundle.keys import Signer
+    from flows.planning import PinnedTable, Plan
+
+Result = TypeVar("Result")
+
+MEDIA_TYPES = {".md": "text/markdown", ".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def no_progress(table: str, records: int, plain_bytes: int) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the rim hands a run: where to write, with which key, with how many threads.
+
+    ``out`` is the bundle's path, or an existing folder in which the bundle gets its default name.
+    """
+
+    out: Path
+    signer: Signer
+    workers: int = 2
+    memory_limit: str = "384MB"
+    progress: Callable[[str, int, int], None] = field(default=no_progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """Everything of a bundle but its signatures: the manifest, and the files of its payload."""
+
+    manifest: Manifest
+    payload: tuple[StagedMember, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A finished bundle."""
+
+    manifest: Manifest
+    written: Written
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts a caller wants to print, as JSON values."""
+        return {
+            "bundle": str(self.written.path),
+            "sha256": self.written.sha256,
+            "contentDigest": self.manifest.content_digest,
+            "records": self.manifest.counts.records,
+            "bytes": self.written.bytes,
+        }
+
+
+class Step(Protocol):
+    """Runs one stage: plainly, or as a task of an engine."""
+
+    def __call__(self, name: str, stage: Callable[..., Result], *arguments: object) -> Result:
+        """Call ``stage(*arguments)`` and return its result."""
+
+
+def plainly(name: str, stage: Callable[..., Result], *arguments: object) -> Result:  # noqa: ARG001 - engines show it
+    """Run a stage here and now."""
+    return stage(*arguments)
+
+
+def run(plan: Plan, parts: Parts, *, step: Step = plainly) -> Exported:
+    """Make the bundle that a plan describes, at ``parts.out``; leave nothing behind on failure.
+
+    Raises:
+        EmptySelectionError: Nothing matched, and the plan does not allow that.
+        FlowError, BundleError: A stage failed; the message says which input and why.
+    """
+    folder_of_out = parts.out if parts.out.is_dir() else parts.out.parent
+    folder_of_out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder_of_out) as folder:
+        staging = Path(folder)
+        adapted = step("adapt", adapt, plan, parts, staging)
+        draft = step("describe", describe, plan, adapted, parts, staging)
+        envelope = step("sign", sign_envelope, draft.manifest, parts.signer)
+        written = step("pack", pack, plan, parts, draft, envelope)
+    return Exported(manifest=draft.manifest, written=written)
+
+
+def adapt(plan: Plan, parts: Parts, staging: Path) -> Adapted:
+    """Select records and let the adapter write them; fall back to sorting when files turn out not to be in order."""
+    try:
+        adapted = plan.adapter.adapt(_request(plan, parts, staging, read=batches))
+    except DisorderError:
+        adapted = plan.adapter.adapt(_request(plan, parts, staging, read=sorted_batches))
+    if not adapted.tally.records and not plan.allow_empty:
+        raise EmptySelectionError(
+            f"no record matches the selectors of profile {plan.profile.profile_id}",
+            advice="See `export-center evidence stats`, widen the selectors, or pass --allow-empty.",
+        )
+    return adapted
+
+
+def describe(plan: Plan, adapted: Adapted, parts: Parts, staging: Path) -> Draft:
+    """Write the manifest's content, and the pages that show it."""
+    facts = _facts(plan, adapted, parts)
+    pages = _stage_pages(render(facts), staging)
+    payload = (*pages, *adapted.data, *adapted.indexes)
+    manifest = Manifest(
+        format=FORMAT,
+        format_version=FORMAT_VERSION,
+        profile=facts.profile,
+        selectors=facts.selectors,
+        as_of=facts.as_of,
+        snapshot_digest=facts.snapshot_digest,
+        content_digest=facts.content_digest,
+        context_digest=facts.context_digest,
+        policy_snapshot=facts.policy_snapshot,
+        adapters=facts.adapters,
+        normalisers=facts.normalisers,
+        toolchain=facts.toolchain,
+        members=[staged.member for staged in payload],
+        counts=facts.counts,
+    )
+    return Draft(manifest=manifest, payload=payload)
+
+
+def pack(plan: Plan, parts: Parts, draft: Draft, envelope: dict[str, bytes]) -> Written:
+    """Write the archive beside its place and rename it there."""
+    files = [PayloadFile(staged.member, staged.path) for staged in draft.payload]
+    out = parts.out / default_name(plan, draft.manifest) if parts.out.is_dir() else parts.out
+    return write_bundle(out, layout=plan.profile.layout, envelope=envelope, payload=files)
+
+
+def default_name(plan: Plan, manifest: Manifest) -> str:
+    """Return a file name that says which profile made the bundle, and tells different contents apart."""
+    suffix = "" if plan.profile.layout == "dir" else f".{plan.profile.layout}"
+    return f"export-{plan.profile.profile_id}-{manifest.content_digest[:12]}{suffix}"
+
+
+def _request(
+    plan: Plan, parts: Parts, staging: Path, *, read: Callable[[Scan], Iterator[pa.RecordBatch]]
+) -> Request:
+    def opener(table: PinnedTable) -> Callable[[], Iterator[pa.RecordBatch]]:
+        return lambda: read(
+            Scan(
+                files=table.files,
+                selectors=plan.selectors,
+                spill=staging / "spill",
+                memory_limit=parts.memory_limit,
+                threads=parts.workers,
+            )
+        )
+
+    policy = plan.policy
+    return Request(
+        tables={table.name: opener(table) for table in plan.tables},
+        policy=PolicySnapshot(id=policy.id, sha256=policy.sha256, document=policy.document) if policy else None,
+        options={},
+        staging=staging,
+        frames=plan.frames,
+        workers=parts.workers,
+        progress=parts.progress,
+    )
+
+
+def _facts(plan: Plan, adapted: Adapted, parts: Parts) -> BundleFacts:
+    """Gather what the manifest and the pages say."""
+    tally = adapted.tally
+    members = [staged.member for staged in (*adapted.data, *adapted.indexes)]
+    snapshot_digest = tally.snapshot.hexdigest()
+    selectors = plan.resolved_selectors()
+    return BundleFacts(
+        profile=_profile_facts(plan),
+        selectors=selectors,
+        as_of=plan.as_of or format_instant(tally.newest or EPOCH),
+        snapshot_digest=snapshot_digest,
+        content_digest=content_digest_of(members),
+        context_digest=context_digest(plan, selectors, snapshot_digest),
+        policy_snapshot=adapted.policy,
+        adapters=[Component(name=plan.adapter.name, version=plan.adapter.version, options={})],
+        normalisers=[_normaliser(each) for each in sorted(tally.normalisers)],
+        toolchain=_toolchain(plan),
+        counts=_counts(adapted),
+        members=members,
+        key_id=parts.signer.public.key_id,
+        algorithm=parts.signer.public.algorithm,
+    )
+
+
+def context_digest(plan: Plan, selectors: dict[str, Any], snapshot_digest: str) -> str:
+    """Return the digest of what was asked, and of the evidence it was asked of."""
+    profile = plan.profile
+    asked = [selectors, snapshot_digest, profile.kind, profile.variant, sorted(profile.include)]
+    return sha256_hex(canonical_json(asked))
+
+
+def format_instant(instant: datetime) -> str:
+    """Return a UTC time in RFC 3339, with a fraction only when there is one."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _profile_facts(plan: Plan) -> ProfileFacts:
+    profile = plan.profile
+    return ProfileFacts(
+        id=profile.profile_id,
+        revision=plan.profile_revision,
+        kind=profile.kind,
+        variant=profile.variant,
+        include=sorted(profile.include),
+        sha256=plan.profile_sha256,
+        commit=plan.profile_commit,
+    )
+
+
+def _counts(adapted: Adapted) -> Counts:
+    tally = adapted.tally
+    return Counts(
+        records=tally.records,
+        by_kind=dict(tally.kinds),
+        by_source=dict(tally.sources),
+        by_format=dict(tally.formats),
+        by_ecosystem=dict(tally.ecosystems),
+        by_severity=dict(tally.severities),
+        without_modified=tally.without_modified,
+        findings_without_policy=tally.findings_without_policy,
+    )
+
+
+def _toolchain(plan: Plan) -> Toolchain:
+    return Toolchain(
+        export_center=__version__,
+        libzstd=".".join(map(str, zstandard.ZSTD_VERSION)),
+        zstd_level=ZSTD_LEVEL,
+        frame_minimum=plan.frames.minimum,
+        frame_mean=plan.frames.mean,
+        frame_maximum=plan.frames.maximum,
+        viewer=web.VIEWER_VERSION,
+    )
+
+
+def _normaliser(name_and_version: str) -> Normaliser:
+    name, _, version = name_and_version.rpartition("/")
+    return Normaliser(name=name, version=version)
+
+
+def _stage_pages(pages: dict[str, bytes], staging: Path) -> Sequence[StagedMember]:
+    return [
+        stage_bytes(
+            data,
+            staging / f"page-{position}",
+            name=name,
+            media_type=MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream"),
+        )
+        for position, (name, data) in enumerate(pages.items())
+    ]
+
+

@@ -1,0 +1,123 @@
+"""From a request to a plan and its parts: the one place that opens the store, the profile and the key.
+
+The command line and the Prefect flow both come through here, so that the same request makes the same bundle.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bundle.keys import signer_from_uri
+from evidence.policy import policy_snapshot
+from evidence.schema import KIND_OF_TABLE
+from evidence.store import Store
+from flows.errors import ValidationError
+from flows.pipeline import Parts, no_progress
+from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
+from flows.profiles import resolve_profile
+from flows.selectors import merge, parse_selectors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flows.profiles import LoadedProfile
+
+
+class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Everything that decides a run, as JSON values.
+
+    Attributes:
+        profile: Id of a built-in profile, or path of a YAML file.
+        store: Root of the evidence store.
+        key: URI of the signing key.
+        out: Path of the bundle, or an existing folder.
+        tenant: Whose evidence, when the selectors name nobody.
+        selectors: Run selectors, in the shape of the API; they override the profile's.
+        policy_snapshot: Id of a policy snapshot in the store.
+        snapshot: Number of the evidence snapshot; the newest when null.
+        as_of: RFC 3339 time that stands for "now" in the bundle; the newest record's when null.
+    """
+
+    profile: str
+    store: str
+    key: str
+    out: str
+    tenant: str = "default"
+    selectors: dict[str, Any] = {}
+    policy_snapshot: str | None = None
+    snapshot: int | None = None
+    as_of: str | None = None
+    allow_empty: bool = False
+    workers: int = 2
+    memory_limit: str = "384MB"
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> ExportRequest:
+        """Read a request.
+
+        Raises:
+            ValidationError: An unknown field, a missing one, or a value of the wrong type.
+        """
+        try:
+            return msgspec.convert(value, cls)
+        except msgspec.ValidationError as error:
+            raise ValidationError(f"export request: {error}") from error
+
+
+def prepare(
+    request: ExportRequest, *, progress: Callable[[str, int, int], None] = no_progress
+) -> tuple[Plan, Parts]:
+    """Open what a request names, and plan it.
+
+    Raises:
+        FlowError: The profile, a selector or the policy snapshot is not as it should be.
+        SigningError: The key cannot be used.
+    """
+    made = prepare_plan(request)
+    parts = Parts(
+        out=Path(request.out),
+        signer=signer_from_uri(request.key),
+        workers=request.workers,
+        memory_limit=request.memory_limit,
+        progress=progress,
+    )
+    return made, parts
+
+
+def prepare_plan(request: ExportRequest) -> Plan:
+    """Plan a request without opening the key or writing anything."""
+    loaded = resolve_profile(request.profile)
+    selectors = parse_selectors({"tenants": [request.tenant], **merge_selectors(loaded, request)})
+    wishes = Wishes(
+        selectors=selectors,
+        policy_snapshot_id=request.policy_snapshot,
+        as_of=request.as_of,
+        allow_empty=request.allow_empty,
+    )
+    return plan(loaded, wishes, pins(Store(request.store), request))
+
+
+def merge_selectors(loaded: LoadedProfile, request: ExportRequest) -> dict[str, Any]:
+    """Return the profile's selectors with the run's laid over them."""
+    return merge(loaded.profile.selectors, request.selectors)
+
+
+def pins(store: Store, request: ExportRequest) -> Pins:
+    """Pin one snapshot of the store for a run."""
+    snapshot = store.snapshot(request.snapshot)
+    tables = {
+        name: PinnedTable(name, snapshot.tables[name].version, tuple(store.files(snapshot, name)))
+        for name in KIND_OF_TABLE
+        if name in snapshot.tables
+    }
+    return Pins(snapshot=snapshot.id, tables=tables, policy=_policy(store, snapshot, request))
+
+
+def _policy(store: Store, snapshot: Any, request: ExportRequest) -> PinnedPolicy | None:
+    if request.policy_snapshot is None:
+        return None
+    found = policy_snapshot(store, snapshot, tenant=request.tenant, snapshot_id=request.policy_snapshot)
+    return None if found is None else PinnedPolicy(found.id, found.sha256, found.document)

@@ -1,0 +1,303 @@
+"""Selecting records: DuckDB filters and orders one pinned snapshot, Arrow batches carry it away.
+
+Two ways lead to the same batches. When the files of a table follow one another in the order of export, which ingest
+takes care of, they are streamed as they lie and the order is checked on the way. Otherwise DuckDB finds the current
+observation of every key, sorts, and spills to disk when memory is short.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from adapters.adapter import BATCH_COLUMNS
+from evidence.schema import EXPORT_ORDER
+from flows.errors import AdapterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from flows.selectors import Selectors
+
+BATCH_ROWS = 16_384
+KEY_COLUMNS = EXPORT_ORDER[:5]
+"""The logical key: strictly increasing in a stream that needs neither sorting nor a look at older observations."""
+
+SHARED_TENANT = "_shared"
+UNREADABLE = "Run `export-center doctor`; a damaged store can be rebuilt by ingesting again."
+
+
+class DisorderError(Exception):
+    """Rows came out of order: the caller starts again with ``ordered=False``."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One table of a pinned snapshot, and what to take from it.
+
+    Attributes:
+        files: Parquet files of the pinned version.
+        selectors: What to take; tenants in it are already checked against the caller.
+        spill: Folder for DuckDB's temporary files.
+        memory_limit: DuckDB's memory, as in "512MB".
+        threads: DuckDB's threads.
+    """
+
+    files: tuple[str, ...]
+    selectors: Selectors
+    spill: Path
+    memory_limit: str = "384MB"
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Where:
+    """A condition and its parameters; texts from users only ever travel as parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
+
+
+def where(selectors: Selectors) -> Where:
+    """Compile selectors to one condition over the columns of evidence.schema.RECORDS."""
+    parts = [_tenants(selectors), *_time_window(selectors), *_lists(selectors)]
+    return Where(
+        " AND ".join(f"({part.sql})" for part in parts),
+        tuple(parameter for part in parts for parameter in part.parameters),
+    )
+
+
+def _tenants(selectors: Selectors) -> Where:
+    """The one place where tenants are kept apart: every query of evidence goes through it."""
+    return Where("tenant IN (SELECT unnest(?))", (visible_tenants(selectors),))
+
+
+def visible_tenants(selectors: Selectors) -> list[str]:
+    """Return whose records may be seen: the selected tenants, and what all share unless that is declined."""
+    return [*selectors.tenants, *([SHARED_TENANT] if selectors.shared else [])]
+
+
+def _time_window(selectors: Selectors) -> Iterator[Where]:
+    """Half-open, on the parsed ``modified``; an absent one, or year 1, says nothing and is kept unless excluded."""
+    unknown = "modified IS NULL OR modified < TIMESTAMPTZ '0002-01-01 00:00:00+00'"
+    keep = f"{unknown} OR " if selectors.missing_modified == "include" else f"NOT ({unknown}) AND "
+    window = selectors.time_window
+    if window is None or (window.from_ is None and window.to is None):
+        if selectors.missing_modified == "exclude":
+            yield Where(f"NOT ({unknown})")
+        return
+    if window.from_ is not None:
+        yield Where(f"{keep}modified >= ?", (window.from_,))
+    if window.to is not None:
+        yield Where(f"{keep}modified < ?", (window.to,))
+
+
+def _lists(selectors: Selectors) -> Iterator[Where]:
+    """A list that is given must be met; an empty one asks for nothing."""
+    if selectors.sources:
+        yield Where("source IN (SELECT unnest(?))", (list(selectors.sources),))
+    if selectors.ids:
+        yield Where("upstream_id IN (SELECT unnest(?))", (list(selectors.ids),))
+    if selectors.ecosystems:
+        bases = "list_transform(ecosystems, lambda e: lower(e)) || list_transform(ecosystems, lambda e: lower(split_part(e, ':', 1)))"
+        yield Where(f"list_has_any({bases}, ?)", ([each.lower() for each in selectors.ecosystems],))
+    if selectors.severities:
+        stated = "list_transform(severity_stated, lambda s: lower(s))"
+        yield Where(f"list_has_any({stated}, ?)", ([each.lower() for each in selectors.severities],))
+    if selectors.sboms:
+        ids = [each.removeprefix("sbom:") for each in selectors.sboms]
+        yield Where("kind <> 'sbom' OR upstream_id IN (SELECT unnest(?)) OR upstream_id IN (SELECT unnest(?))",
+                    (ids, list(selectors.sboms)))
+    if selectors.products:
+        patterns = [_glob(each) for each in selectors.products]
+        yield Where(
+            "len(list_filter(purls || [coalesce(subject, '')], lambda p: "
+            "len(list_filter(?, lambda g: p LIKE g ESCAPE '\\')) > 0)) > 0",
+            (patterns,),
+        )
+
+
+def _glob(pattern: str) -> str:
+    """Turn a pattern whose only wildcard is ``*`` into one for LIKE; a purl without version means any version."""
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%")
+
+
+def batches(scan: Scan) -> Iterator[pa.RecordBatch]:
+    """Yield the selected records of a table in the order of export, as columns BATCH_COLUMNS.
+
+    Raises:
+        DisorderError: Only while streaming files that turned out not to be in order; see ``select``.
+        AdapterError: The files cannot be read.
+    """
+    if not scan.files:
+        return
+    ordered = _in_order(scan) if _takes_whole_sources(scan.selectors) else None
+    yield from _checked(_stream(scan, ordered)) if ordered is not None else _sorted(scan)
+
+
+def sorted_batches(scan: Scan) -> Iterator[pa.RecordBatch]:
+    """Like ``batches``, never trusting the order of files."""
+    if scan.files:
+        yield from _sorted(scan)
+
+
+def _connect(scan: Scan) -> duckdb.DuckDBPyConnection:
+    scan.spill.mkdir(parents=True, exist_ok=True)
+    return duckdb.connect(
+        config={
+            "memory_limit": scan.memory_limit,
+            "threads": scan.threads,
+            "temp_directory": str(scan.spill),
+            "TimeZone": "UTC",
+            "autoinstall_known_extensions": False,
+        }
+    )
+
+
+def _takes_whole_sources(selectors: Selectors) -> bool:
+    """Whether nothing but tenants and sources is chosen.
+
+    Then all observations of a key are selected together, and an older one is noticed by the order; a time window
+    could take an older observation and leave the current one out of sight.
+    """
+    others = (
+        selectors.ecosystems,
+        selectors.severities,
+        selectors.products,
+        selectors.time_window,
+        selectors.ids,
+        selectors.sboms,
+    )
+    return not any(others) and selectors.missing_modified == "include"
+
+
+def _in_order(scan: Scan) -> tuple[str, ...] | None:
+    """Return the files in the order of export when no two of them overlap, judged by their first and last rows."""
+    if len(scan.files) == 1:
+        return scan.files
+    keys = ", ".join(KEY_COLUMNS)
+    with _connect(scan) as connection:
+        rows = _run(
+            connection,
+            f"SELECT filename, first(row({keys}) ORDER BY file_row_number), last(row({keys}) ORDER BY file_row_number) "  # noqa: S608 - names of our own columns
+            "FROM read_parquet(?, filename=true, file_row_number=true) GROUP BY filename",
+            [list(scan.files)],
+        ).fetchall()
+    ends = sorted((_bytes(first), _bytes(last), name) for name, first, last in rows)
+    if any(earlier[1] >= later[0] for earlier, later in zip(ends, ends[1:], strict=False)):
+        return None
+    return tuple(name for _, _, name in ends)
+
+
+def _bytes(key: Sequence[str] | dict[str, str]) -> tuple[bytes, ...]:
+    """Return a key as UTF-8 bytes, which is how the order of export compares."""
+    return tuple(part.encode() for part in (key.values() if isinstance(key, dict) else key))
+
+
+def _stream(scan: Scan, files: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Read files as they lie; Arrow's own reader hands over columns about twice as fast as a query's result."""
+    tenants = pa.array(visible_tenants(scan.selectors), pa.string())
+    sources = pa.array(scan.selectors.sources, pa.string())
+    for file in files:
+        try:
+            for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS, columns=[*BATCH_COLUMNS, "tombstone"]):
+                chosen = pc.is_in(batch.column("tenant"), value_set=tenants)
+                if len(sources):
+                    chosen = pc.and_(chosen, pc.is_in(batch.column("source"), value_set=sources))
+                yield batch if pc.all(chosen).as_py() else batch.filter(chosen)
+        except (OSError, pa.ArrowException) as error:
+            raise AdapterError(f"evidence file {file} cannot be read: {error}", advice=UNREADABLE) from error
+
+
+def _sorted(scan: Scan) -> Iterator[pa.RecordBatch]:
+    """Find each key's last observation on narrow columns, then fetch and sort the wide ones."""
+    condition = where(scan.selectors)
+    columns = ", ".join(f"wide.{column}" for column in BATCH_COLUMNS)
+    order = ", ".join(f"wide.{column}" for column in EXPORT_ORDER)
+    query = f"""
+        WITH latest AS (
+            SELECT key_hash, max(revision) AS revision FROM read_parquet(?) GROUP BY key_hash
+        )
+        SELECT {columns}, wide.tombstone
+        FROM read_parquet(?) AS wide SEMI JOIN latest USING (key_hash, revision)
+        WHERE NOT tombstone AND {condition.sql}
+        ORDER BY {order}
+    """  # noqa: S608 - parameters carry all texts
+    with _connect(scan) as connection:
+        yield from _batches(_run(connection, query, [list(scan.files)] * 2 + list(condition.parameters)))
+
+
+def totals(scan: Scan) -> list[tuple[str, int, int]]:
+    """Return (source, records, plain bytes) of what a scan selects, in the order of sources."""
+    if not scan.files:
+        return []
+    condition = where(scan.selectors)
+    query = f"""
+        WITH latest AS (
+            SELECT key_hash, max(revision) AS revision FROM read_parquet(?) GROUP BY key_hash
+        )
+        SELECT source, count(*), sum(line_bytes)::BIGINT
+        FROM read_parquet(?) SEMI JOIN latest USING (key_hash, revision)
+        WHERE NOT tombstone AND {condition.sql}
+        GROUP BY source ORDER BY source
+    """  # noqa: S608 - parameters carry all texts
+    with _connect(scan) as connection:
+        result = _run(connection, query, [list(scan.files)] * 2 + list(condition.parameters))
+        return [(source, records, size) for source, records, size in result.fetchall()]
+
+
+def _run(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any]) -> duckdb.DuckDBPyConnection:
+    try:
+        return connection.execute(query, parameters)
+    except duckdb.Error as error:
+        raise AdapterError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
+
+
+def _batches(result: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from result.to_arrow_reader(BATCH_ROWS)
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise AdapterError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
+
+
+def _checked(stream: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pass batches on while keys strictly increase, without tombstones."""
+    last: pa.RecordBatch | None = None
+    for batch in stream:
+        if not batch.num_rows:
+            continue
+        if not _increasing(batch, last):
+            raise DisorderError
+        last = batch.slice(batch.num_rows - 1)
+        dead = batch.column("tombstone")
+        yield batch.filter(pc.invert(dead)) if pc.any(dead).as_py() else batch
+
+
+def _increasing(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> bool:
+    """Whether every key is greater than the one before it, the last one of the previous batch included."""
+    rows = batch.num_rows - (0 if last is not None else 1)
+    undecided = np.ones(rows, dtype=bool)
+    for column in KEY_COLUMNS:
+        values = batch.column(column)
+        if last is not None:
+            values = pa.concat_arrays([last.column(column), values])
+        before, after = values[:-1], values[1:]
+        if _numpy(pc.less(after, before))[undecided].any():
+            return False
+        undecided &= _numpy(pc.equal(after, before))
+        if not undecided.any():
+            return True
+    return not rows
+
+
+def _numpy(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    flags: np.ndarray[tuple[int], np.dtype[np.bool_]] = values.to_numpy(zero_copy_only=False)
+    return flags
