@@ -120,7 +120,7 @@ def _name_policy(
         yield _with_policy(batch, chosen, policy) if policy is not None and len(chosen) else batch
 
 
-def _with_policy(batch: pa.RecordBatch, chosen: np.ndarray, policy: PolicySnapshot) -> pa.RecordBatch:  # type: ignore[type-arg] # positions
+def _with_policy(batch: pa.RecordBatch, chosen: np.ndarray, policy: PolicySnapshot) -> pa.RecordBatch:
     named = b'"policySnapshotId":' + canonical_json(policy.id) + b',"purls":'
     lines, digests = batch.column("line").to_pylist(), batch.column("line_sha256").to_pylist()
     for position in chosen.tolist():
@@ -148,10 +148,10 @@ def _write_snapshot(request: Request, stored: PolicySnapshot, policy: StoredPoli
 
 def _write_evaluations(request: Request, policy: StoredPolicy) -> Written:
     """Write data/policy/evaluations.jsonl.zst, ordered by finding, rule and the line itself."""
-    lines = sorted(_evaluation_lines(policy), key=lambda item: (item[0].finding.encode(), item[0].rule.encode(), item[1]))
-    writer = FramedWriter(
-        request.staging, "policy/evaluations", parameters=request.frames, workers=request.workers
+    lines = sorted(
+        _evaluation_lines(policy), key=lambda item: (item[0].finding.encode(), item[0].rule.encode(), item[1])
     )
+    writer = FramedWriter(request.staging, "policy/evaluations", parameters=request.frames, workers=request.workers)
     return write_framed(
         writer, _evaluation_batches(lines), lambda records, size: request.progress("evaluations", records, size)
     )
@@ -177,5 +177,3 @@ def _evaluation_batches(lines: list[tuple[Evaluation, bytes]]) -> Iterator[pa.Re
                 "line": pa.array([line for _, line in part], pa.binary()),
             }
         )
-
-

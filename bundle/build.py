@@ -10,7 +10,6 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from bundle import seekable, tar
@@ -19,6 +18,7 @@ from bundle.errors import FormatError, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from bundle.manifest import Member
 

@@ -17,7 +17,7 @@ from bundle.errors import FormatError, UnreadableError
 from bundle.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -101,8 +101,7 @@ class TarZstStream:
             raise FormatError("a frame of the container has another size than this format asks for")
         body = self._raw(seekable.frame_size(plain) - seekable.FRAME_HEADER)
         data = b"".join(
-            body[start + 3 : start + 3 + seekable.RAW_BLOCK]
-            for start in range(0, len(body), 3 + seekable.RAW_BLOCK)
+            body[start + 3 : start + 3 + seekable.RAW_BLOCK] for start in range(0, len(body), 3 + seekable.RAW_BLOCK)
         )
         if seekable.frame(data) != head + body:
             raise FormatError("a block of the container is not of the form this format asks for")
@@ -156,5 +155,3 @@ def _read(folder: Path, name: str) -> bytes:
         raise UnreadableError(
             f"{folder} is no bundle: {name} cannot be read", advice="Name a bundle's file, or its extracted folder."
         ) from error
-
-

@@ -1,7 +1,8 @@
 """The record index: where the record with some id lies, found by reading one page.
 
-``<member>.pages`` holds rows of 112 bytes, sorted as bytes: id hash (8), key hash (32), SHA-256 of the original document
-(32), SHA-256 of the line (32), number of the frame (u32), offset in its plain bytes (u32); 585 rows make a page.
+``<member>.pages`` holds rows of 112 bytes, sorted as bytes: id hash (8), key hash (32), SHA-256 of the original
+document (32), SHA-256 of the line (32), number of the frame (u32), offset in its plain bytes (u32); 585 rows make
+a page.
 ``<member>.root`` holds 40 bytes a page: the id hash of its first row (8) and the page's SHA-256 (32).
 """
 

@@ -40,9 +40,7 @@ class PublicKey:
     @property
     def der(self) -> bytes:
         """The SubjectPublicKeyInfo in DER."""
-        return self._loaded().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        return self._loaded().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     @property
     def key_id(self) -> str:

@@ -76,9 +76,7 @@ def plain_frames(pieces: Iterator[bytes], *, limit: int, workers: int) -> Iterat
 
 
 def _row(offset: int, size: int, plain: int, records: int, digest: bytes) -> FrameEntry:
-    return FrameEntry(
-        offset=offset, compressed_bytes=size, plain_bytes=plain, first_record=records, sha256=digest
-    )
+    return FrameEntry(offset=offset, compressed_bytes=size, plain_bytes=plain, first_record=records, sha256=digest)
 
 
 def _read(frame: bytes, limit: int) -> tuple[bytes, bytes, int]:

@@ -6,6 +6,7 @@ Law: two equal plans make equal bundles; ``plan.digest`` names a plan.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +19,6 @@ from flows.profiles import Profile
 from flows.selectors import Selectors, resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from adapters.adapter import Adapter
     from flows.profiles import LoadedProfile
 

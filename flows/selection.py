@@ -7,6 +7,7 @@ observation of every key, sorts, and spills to disk when memory is short.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,15 +107,20 @@ def _lists(selectors: Selectors) -> Iterator[Where]:
     if selectors.ids:
         yield Where("upstream_id IN (SELECT unnest(?))", (list(selectors.ids),))
     if selectors.ecosystems:
-        bases = "list_transform(ecosystems, lambda e: lower(e)) || list_transform(ecosystems, lambda e: lower(split_part(e, ':', 1)))"
+        bases = (
+            "list_transform(ecosystems, lambda e: lower(e)) || "
+            "list_transform(ecosystems, lambda e: lower(split_part(e, ':', 1)))"
+        )
         yield Where(f"list_has_any({bases}, ?)", ([each.lower() for each in selectors.ecosystems],))
     if selectors.severities:
         stated = "list_transform(severity_stated, lambda s: lower(s))"
         yield Where(f"list_has_any({stated}, ?)", ([each.lower() for each in selectors.severities],))
     if selectors.sboms:
         ids = [each.removeprefix("sbom:") for each in selectors.sboms]
-        yield Where("kind <> 'sbom' OR upstream_id IN (SELECT unnest(?)) OR upstream_id IN (SELECT unnest(?))",
-                    (ids, list(selectors.sboms)))
+        yield Where(
+            "kind <> 'sbom' OR upstream_id IN (SELECT unnest(?)) OR upstream_id IN (SELECT unnest(?))",
+            (ids, list(selectors.sboms)),
+        )
     if selectors.products:
         patterns = [_glob(each) for each in selectors.products]
         yield Where(
@@ -192,7 +198,7 @@ def _in_order(scan: Scan) -> tuple[str, ...] | None:
             [list(scan.files)],
         ).fetchall()
     ends = sorted((_bytes(first), _bytes(last), name) for name, first, last in rows)
-    if any(earlier[1] >= later[0] for earlier, later in zip(ends, ends[1:], strict=False)):
+    if any(earlier[1] >= later[0] for earlier, later in itertools.pairwise(ends)):
         return None
     return tuple(name for _, _, name in ends)
 

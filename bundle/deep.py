@@ -1,0 +1,112 @@
+"""Step 12 of verification: every record is what its index entry says, and records are in the order of export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+
+from bundle.digests import id_hash, key_hash, observation_id
+from bundle.errors import VerificationError
+from bundle.index import IndexEntry, parse_page
+
+STEP = 12
+ORDER = ("tenant", "source", "kind", "id", "locator", "sha256")
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The fields of a record's line."""
+
+    content: msgspec.Raw
+    ecosystems: list[str]
+    format: str
+    id: str
+    kind: str
+    locator: str
+    modified: str | None
+    observation_id: str
+    purls: list[str]
+    sha256: str
+    source: str
+    subject: str | None
+    tenant: str
+    policy_snapshot_id: str | None = None
+
+
+class RecordCheck:
+    """Looks at the records of one member, then at the index that must list exactly these.
+
+    Memory: a digest a record is folded into one sum, so it does not grow with their number.
+    """
+
+    def __init__(self, member: str) -> None:
+        """Start before the first record of a member."""
+        self._member = member
+        self._evaluations = member.endswith("policy/evaluations.jsonl.zst")
+        self._last: tuple[bytes, ...] = ()
+        self._sum = 0
+        self._listed = 0
+
+    def add(self, frame: int, plain: bytes) -> None:
+        """Check the records of one frame, which must follow those of the frame before."""
+        offset = 0
+        for line in _lines(plain):
+            entry = self._evaluation(line) if self._evaluations else self._record(line)
+            self._sum += _fold(msgspec.structs.replace(entry, frame=frame, offset=offset))
+            offset += len(line)
+
+    def add_page(self, page: bytes) -> None:
+        """Take the entries of one index page."""
+        for entry in parse_page(page):
+            self._listed += _fold(entry)
+
+    def finish(self) -> None:
+        """Raise when the index listed other entries than the records ask for."""
+        if self._sum != self._listed:
+            raise VerificationError(STEP, self._member, "its index does not list exactly its records")
+
+    def _record(self, line: bytes) -> IndexEntry:
+        try:
+            record = msgspec.json.decode(line, type=Envelope)
+            json.loads(bytes(record.content))
+        except (ValueError, RecursionError) as error:
+            raise VerificationError(STEP, self._member, f"a line is no record: {error}") from error
+        place = tuple(getattr(record, name).encode() for name in ORDER)
+        if place <= self._last:
+            raise VerificationError(STEP, self._member, f"record {record.id!r} is out of order")
+        self._last = place
+        identity = _identity(record)
+        if record.observation_id != observation_id(**identity, sha256=record.sha256):
+            raise VerificationError(STEP, self._member, f"record {record.id!r} has a wrong observationId")
+        digest = hashlib.sha256(line).digest()
+        return IndexEntry(id_hash(record.id), key_hash(**identity), bytes.fromhex(record.sha256), digest, 0, 0)
+
+    def _evaluation(self, line: bytes) -> IndexEntry:
+        try:
+            finding = str(json.loads(line)["finding"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise VerificationError(STEP, self._member, "a line is no evaluation") from error
+        digest = hashlib.sha256(line).digest()
+        return IndexEntry(id_hash(finding), digest, digest, digest, 0, 0)
+
+
+def _identity(record: Envelope) -> dict[str, Any]:
+    return {
+        "tenant": record.tenant,
+        "source": record.source,
+        "kind": record.kind,
+        "upstream_id": record.id,
+        "locator": record.locator,
+    }
+
+
+def _lines(plain: bytes) -> list[bytes]:
+    """Split at newlines only; a raw carriage return inside JSON would be a fault of its own."""
+    return [line + b"\n" for line in plain.split(b"\n")[:-1]]
+
+
+def _fold(entry: IndexEntry) -> int:
+    """Return a number that stands for an entry; sums of them compare two multisets."""
+    return int.from_bytes(hashlib.sha256(entry.to_bytes()).digest(), "big")
