@@ -1,0 +1,204 @@
+"""Settings: where this installation keeps its state and how it works, each value with the place it came from.
+
+Flags go before ``EXPORT_CENTER_*`` variables, these before export-center.toml, that before defaults. An empty variable
+counts as unset. The environment is handed in: only the rim reads it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from flows.errors import Detail, ValidationError
+from flows.shapes import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX = "EXPORT_CENTER_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+MASK = "***"
+
+_MEMORY = re.compile(r"[1-9]\d*(\.\d+)?\s?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.ASCII)
+_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
+_KEY = re.compile(r"[a-z][a-z0-9+.-]+:.+", re.ASCII | re.DOTALL)
+_SECRET = re.compile(r"(?P<name>\b(pin-value|pin|secret|password|auth)=)[^&;?]*", re.IGNORECASE)
+_USER = re.compile(r"//[^/@]+@")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings in force.
+
+    Attributes:
+        home: Folder of all state: evidence, keys, ledger, bundles.
+        tenant: Whose evidence, when nobody says.
+        key: URI of the signing key; None for the home's own key, ``keys/default.key``.
+        workers: Threads that compress, hash and query.
+        memory_limit: What DuckDB may use, as in "512MB".
+        log_level: One of debug, info, warning, error.
+        origins: Setting name to where its value came from: "flag", a variable's name, a file's path or "default".
+    """
+
+    home: Path
+    tenant: str
+    key: str | None
+    workers: int
+    memory_limit: str
+    log_level: str
+    origins: Mapping[str, str]
+
+    @property
+    def key_uri(self) -> str:
+        """The signing key's URI, the home's own when none is set. It may hold a PIN: do not print it."""
+        return self.key if self.key is not None else f"file:{self.home / 'keys' / 'default.key'}"
+
+    def describe(self) -> list[dict[str, str]]:
+        """Return name, value and origin of every setting, as texts, with secrets masked."""
+        shown = {name: str(getattr(self, name)) for name in SETTINGS} | {"key": mask(self.key_uri)}
+        return [{"name": name, "value": shown[name], "origin": self.origins[name]} for name in SETTINGS]
+
+
+class Origin(NamedTuple):
+    """Where a value came from: in words for messages and lists, and the folder that relative paths start at."""
+
+    name: str
+    folder: Path | None = None
+
+
+class Rule(NamedTuple):
+    """How the value of one setting is read; ``read`` raises ValueError for what is not ``expected``."""
+
+    expected: str
+    read: Callable[[object, Origin], Any]
+
+
+def load_settings(
+    flags: Mapping[str, object], *, environ: Mapping[str, str], toml_path: Path | None = None, cpus: int = 2
+) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        flags: Setting name to value, only for flags that were given.
+        environ: The environment's variables.
+        toml_path: export-center.toml, or None when there is none.
+        cpus: How many processors there are: the default of ``workers``.
+
+    Raises:
+        ValidationError: An unknown setting, a bad value or a bad file; it names the flag, variable or file, and what
+            is expected.
+    """
+    given: dict[str, tuple[object, Origin]] = {}
+    if toml_path is not None:
+        given |= {name: (value, Origin(str(toml_path), toml_path.parent)) for name, value in _toml(toml_path).items()}
+    for name in SETTINGS:
+        variable = PREFIX + name.upper()
+        if environ.get(variable):
+            given[name] = (environ[variable], Origin(variable))
+    _refuse_unknown(flags, "flags")
+    given |= {name: (value, Origin("flag")) for name, value in flags.items()}
+    values = _defaults(cpus, needs_home="home" not in given)
+    values |= {name: _read(name, value, origin) for name, (value, origin) in given.items()}
+    origins = {name: given[name][1].name if name in given else "default" for name in SETTINGS}
+    return Settings(**values, origins=origins)
+
+
+def mask(uri: str) -> str:
+    """Return a key URI without its PIN, password or user."""
+    return _USER.sub(f"//{MASK}@", _SECRET.sub(rf"\g<name>{MASK}", uri))
+
+
+def _defaults(cpus: int, *, needs_home: bool) -> dict[str, Any]:
+    values = {"tenant": "default", "key": None, "workers": cpus, "memory_limit": "512MB", "log_level": "info"}
+    return {**values, "home": _default_home()} if needs_home else values
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path  # noqa: PLC0415 - needed only when nobody names a home
+
+    return user_data_path("export-center", appauthor=False)
+
+
+def _toml(path: Path) -> dict[str, object]:
+    try:
+        values = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise ValidationError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValidationError(f"{path} is not TOML: {error}") from error
+    _refuse_unknown(values, str(path))
+    return values
+
+
+def _refuse_unknown(values: Mapping[str, object], where: str) -> None:
+    unknown = [
+        Detail(field=name, message=f"unknown setting{suggestion(name, SETTINGS)}")
+        for name in values
+        if name not in SETTINGS
+    ]
+    if unknown:
+        first = unknown[0]
+        raise ValidationError(
+            f"{where}: {first.field}: {first.message}", advice=f"Settings: {', '.join(SETTINGS)}.", details=unknown
+        )
+
+
+def _read(name: str, value: object, origin: Origin) -> Any:
+    rule = SETTINGS[name]
+    try:
+        return rule.read(value, origin)
+    except ValueError as error:
+        where = origin.name if origin.name.startswith(PREFIX) else f"{origin.name}: {name}"
+        message = f"expected {rule.expected}, got {mask(repr(value))}"
+        raise ValidationError(f"{where}: {message}", details=[Detail(field=name, message=message)]) from error
+
+
+def _home(value: object, origin: Origin) -> Path:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ValueError(name_of_type(value))
+    path = Path(value).expanduser()
+    return (origin.folder or Path()) / path
+
+
+def _workers(value: object, _: Origin) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value)
+    if type(value) is not int or not 1 <= value <= MAX_WORKERS:
+        raise ValueError(name_of_type(value))
+    return value
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[object, Origin], str]:
+    def read(value: object, _: Origin) -> str:
+        if not isinstance(value, str) or pattern.fullmatch(value) is None:
+            raise ValueError(name_of_type(value))
+        return value
+
+    return read
+
+
+def _log_level(value: object, _: Origin) -> str:
+    if not isinstance(value, str) or value.lower() not in LOG_LEVELS:
+        raise ValueError(name_of_type(value))
+    return value.lower()
+
+
+def name_of_type(value: object) -> str:
+    """Return what kind of value was refused; the value itself is told, masked, by the caller."""
+    return type(value).__name__
+
+
+MAX_WORKERS = 1024
+
+SETTINGS: Mapping[str, Rule] = {
+    "home": Rule("the path of a folder", _home),
+    "tenant": Rule("a tenant: letters, digits, '.', '_' and '-'", _matching(_TENANT)),
+    "key": Rule("the URI of a signing key, such as file:/path/to/default.key", _matching(_KEY)),
+    "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", _workers),
+    "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", _matching(_MEMORY)),
+    "log_level": Rule(f"one of {', '.join(LOG_LEVELS)}", _log_level),
+}
+"""Every setting and how it is read. Flags and files use these names; variables put EXPORT_CENTER_ before them."""
