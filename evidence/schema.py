@@ -29,10 +29,10 @@ RECORDS = pa.schema(
         pa.field("observed_at", _TIME, nullable=False),
         pa.field("tombstone", pa.bool_(), nullable=False),
         # Fixed-size digests, made once so that exporting needs no Python per record.
-        pa.field("key_hash", pa.binary(32), nullable=False),  # bundle.digests.key_hash
-        pa.field("id_hash", pa.binary(8), nullable=False),  # bundle.digests.id_hash
-        pa.field("raw_sha256", pa.binary(32), nullable=False),  # the same digest as sha256, as bytes
-        pa.field("line_sha256", pa.binary(32), nullable=False),  # of line, its newline included
+        pa.field("key_hash", pa.binary(), nullable=False),  # bundle.digests.key_hash
+        pa.field("id_hash", pa.binary(), nullable=False),  # bundle.digests.id_hash
+        pa.field("raw_sha256", pa.binary(), nullable=False),  # the same digest as sha256, as bytes
+        pa.field("line_sha256", pa.binary(), nullable=False),  # of line, its newline included
         pa.field("line_bytes", pa.int64(), nullable=False),  # size of line, its newline included
         # Hints for selection; never written back into the document.
         pa.field("subject", pa.string()),
@@ -54,3 +54,48 @@ RECORDS = pa.schema(
     ]
 )
 """One row an observation, append-only: tables advisories, vex, sboms and findings."""
+
+QUARANTINE = pa.schema(
+    [
+        pa.field("tenant", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("locator", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("revision", pa.int64(), nullable=False),
+        pa.field("observed_at", _TIME, nullable=False),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+"""Documents that were not stored, with their bytes and a reason for people."""
+
+DOCUMENTS = pa.schema(
+    [
+        pa.field("tenant", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("revision", pa.int64(), nullable=False),
+        pa.field("observed_at", _TIME, nullable=False),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+"""Policy snapshots and VEX consensus documents, kept as given."""
+
+SNAPSHOTS = pa.schema(
+    [
+        pa.field("id", pa.int64(), nullable=False),
+        pa.field("revision", pa.int64(), nullable=False),
+        pa.field("made_at", _TIME, nullable=False),
+        pa.field("tables", pa.map_(pa.string(), pa.int64()), nullable=False),
+    ]
+)
+"""One row a snapshot: the version of every table."""
+
+STORE_TABLES = {
+    **dict.fromkeys(KIND_OF_TABLE, RECORDS),
+    "policy_snapshots": DOCUMENTS,
+    "consensus": DOCUMENTS,
+    "quarantine": QUARANTINE,
+    "snapshots": SNAPSHOTS,
+}
+"""Every table of the store, by name."""

@@ -162,7 +162,6 @@ def _connect(scan: Scan) -> duckdb.DuckDBPyConnection:
             "memory_limit": scan.memory_limit,
             "threads": scan.threads,
             "temp_directory": str(scan.spill),
-            "TimeZone": "UTC",
             "autoinstall_known_extensions": False,
         }
     )
