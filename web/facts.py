@@ -1,0 +1,49 @@
+"""What the pages of a bundle are made of: everything export.json will say, but the pages' own sizes and digests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bundle.manifest import (
+        Base,
+        Component,
+        Counts,
+        Encryption,
+        Member,
+        Normaliser,
+        PolicySnapshotFacts,
+        ProfileFacts,
+        Toolchain,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleFacts:
+    """A manifest before its pages exist. Fields mean what they mean in ``bundle.manifest.Manifest``.
+
+    Attributes:
+        members: Evidence and indexes only (``data/**``, ``indexes/**``), in the order of the payload.
+        key_id: SHA-256 of the signing key's SubjectPublicKeyInfo, in hexadecimal.
+        algorithm: What the key signs with: "ecdsa-p256-sha256" or "ed25519".
+        base: The bundle a delta starts from; None for bundles that stand alone.
+        encryption: How members are encrypted; None when they are not.
+    """
+
+    profile: ProfileFacts
+    selectors: dict[str, Any]
+    as_of: str
+    snapshot_digest: str
+    content_digest: str
+    context_digest: str
+    policy_snapshot: PolicySnapshotFacts | None
+    adapters: list[Component]
+    normalisers: list[Normaliser]
+    toolchain: Toolchain
+    counts: Counts
+    members: list[Member]
+    key_id: str
+    algorithm: str
+    base: Base | None = None
+    encryption: Encryption | None = None
