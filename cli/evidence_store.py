@@ -24,14 +24,14 @@ SHOWN_REASONS = 5
 def ingest(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders, archives, JSON lines or files.")],
     tenant: Annotated[str | None, typer.Option(help="Owner of the evidence.")] = None,
-    source: Annotated[str | None, typer.Option(help="Name of the feed; from the archive or folder when absent.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Name of the feed; from the archive or folder when absent.")
+    ] = None,
     kind: Annotated[
         str | None, typer.Option(help="policy-snapshot or vex-consensus; records are recognised by content.")
     ] = None,
     sync: Annotated[bool, typer.Option("--sync", help="PATH is the whole truth of --source now.")] = False,
-    allow_removals: Annotated[
-        int | None, typer.Option(metavar="N", help="Let --sync remove up to N records.")
-    ] = None,
+    allow_removals: Annotated[int | None, typer.Option(metavar="N", help="Let --sync remove up to N records.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a document was quarantined.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read documents.")] = None,
     wanted: FormatOption = None,
@@ -60,9 +60,7 @@ def run_ingest(paths: list[Path], **options: Any) -> IngestReport:
     from evidence.store import Store
 
     configured = settings({"tenant": options.pop("tenant"), "workers": options.pop("workers")})
-    wishes = IngestOptions(
-        tenant=configured.tenant, workers=configured.workers, observed_at=now(), **options
-    )
+    wishes = IngestOptions(tenant=configured.tenant, workers=configured.workers, observed_at=now(), **options)
     with progress_bar() as bar:
         task = bar.add_task("reading", total=None, detail="")
 
@@ -116,9 +114,10 @@ def show_record(
 
     Example: export-center evidence show CVE-2024-3094 --raw
     """
-    from bundle.errors import MemberNotFoundError
     from evidence.stats import show as look_up
     from evidence.store import Store
+
+    from bundle.errors import MemberNotFoundError
 
     found = look_up(Store(store_root(settings().home)), record)
     if not found:

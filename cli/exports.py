@@ -54,12 +54,23 @@ def export(
     Example: export-center export json-raw --ecosystem npm --out npm.tar.zst
     """
     selectors = _selectors(
-        tenants=tenant, products=product, sboms=sbom, ecosystems=ecosystem,
-        sources=source, severities=severity, ids=id_, window=(from_, to),
+        tenants=tenant,
+        products=product,
+        sboms=sbom,
+        ecosystems=ecosystem,
+        sources=source,
+        severities=severity,
+        ids=id_,
+        window=(from_, to),
     )
     summary = run_export(
-        profile, selectors, out=out, policy_snapshot=policy_snapshot, snapshot=snapshot,
-        as_of=as_of(as_of_), allow_empty=allow_empty,
+        profile,
+        selectors,
+        out=out,
+        policy_snapshot=policy_snapshot,
+        snapshot=snapshot,
+        as_of=as_of(as_of_),
+        allow_empty=allow_empty,
     )
     show(summary, wanted)
 
@@ -89,12 +100,22 @@ def plan(
     from flows.request import prepare_plan
 
     selectors = _selectors(
-        tenants=tenant, products=product, sboms=sbom, ecosystems=ecosystem,
-        sources=source, severities=severity, ids=id_, window=(from_, to),
+        tenants=tenant,
+        products=product,
+        sboms=sbom,
+        ecosystems=ecosystem,
+        sources=source,
+        severities=severity,
+        ids=id_,
+        window=(from_, to),
     )
     request = _request(
-        profile, selectors, policy_snapshot=policy_snapshot, snapshot=snapshot,
-        as_of=as_of(as_of_), allow_empty=allow_empty,
+        profile,
+        selectors,
+        policy_snapshot=policy_snapshot,
+        snapshot=snapshot,
+        as_of=as_of(as_of_),
+        allow_empty=allow_empty,
     )
     value = preview(prepare_plan(request))
     listed = [(row["table"], row["source"], row["records"], row["bytes"]) for row in value["selection"]]

@@ -22,8 +22,9 @@ def list_profiles(wanted: FormatOption = None) -> None:
 
     Example: export-center profile list
     """
-    from adapters import ADAPTERS
     from flows.profiles import builtin_profiles
+
+    from adapters import ADAPTERS
 
     described = [
         {

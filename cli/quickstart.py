@@ -35,7 +35,12 @@ def quickstart(
     _headline(1, f"ingesting {folder}")
     report = run_ingest(
         sorted(folder.glob("*.tar.zst")) if evidence is None else [folder],
-        tenant=None, workers=None, source=None, kind=None, sync=False, allow_removals=None,
+        tenant=None,
+        workers=None,
+        source=None,
+        kind=None,
+        sync=False,
+        allow_removals=None,
     )
     note(
         f"  {report.seen:,} documents: {report.stored:,} stored, {report.unchanged:,} already there, "
@@ -53,8 +58,15 @@ def quickstart(
     shutil.rmtree(view, ignore_errors=True)
     view.parent.mkdir(parents=True, exist_ok=True)
     page = viewer_page(bundle, [public], view)
-    _report({"bundle": str(bundle), "sha256": summary["sha256"], "contentDigest": summary["contentDigest"],
-             "public key": str(public), "viewer": page})
+    _report(
+        {
+            "bundle": str(bundle),
+            "sha256": summary["sha256"],
+            "contentDigest": summary["contentDigest"],
+            "public key": str(public),
+            "viewer": page,
+        }
+    )
 
 
 def _headline(number: int, text: str) -> None:

@@ -23,7 +23,9 @@ def settings(flags: Mapping[str, object] | None = None) -> Settings:
 
     file = Path("export-center.toml")
     wanted = {name: value for name, value in (flags or {}).items() if value is not None}
-    return load_settings(wanted, environ=os.environ, toml_path=file if file.exists() else None)
+    return load_settings(
+        wanted, environ=os.environ, toml_path=file if file.exists() else None, cpus=os.cpu_count() or 1
+    )
 
 
 def now() -> datetime:
