@@ -103,8 +103,8 @@ FINDINGS = {
         GOOD + "encryption: {recipientKeys: [AGE-SECRET-KEY-1QQ]}\n",
         [
             (
-                "p.yaml:6:30: encryption.recipientKeys[0]: this is a secret key: remove it from the file, make a new one, "
-                "and name its public half (age1...)"
+                "p.yaml:6:30: encryption.recipientKeys[0]: this is a secret key: remove it from the file, "
+                "make a new one, and name its public half (age1...)"
             )
         ],
     ),
