@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from evidence.formats.cve5 import containers
-from evidence.formats.facts import at, first, objects, text, texts
+from evidence.formats.facts import first, objects, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -140,8 +140,8 @@ def _refuse_lone_surrogates(value: Any) -> None:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        keys = [key for key, _ in pairs]
+        twice = next(key for position, key in enumerate(keys) if key in keys[:position])
         raise _RefusedError(f"the key {_shown(twice)} occurs twice in one object: readers disagree on what that means")
     return value
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined] # its type information leaves it out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,8 @@ class _Writer:
                 step(event)
         return "".join(self._open[0].parts) or "null"
 
-    def _steps(self) -> dict[type, Callable[[yaml.Event], None]]:
+    def _steps(self) -> dict[type, Callable[[Any], None]]:
+        # The events' attributes are set by an extension module, unknown to the type checker.
         return {
             yaml.ScalarEvent: self._scalar,
             yaml.AliasEvent: self._alias,
@@ -92,14 +93,14 @@ class _Writer:
             yaml.SequenceEndEvent: self._end,
         }
 
-    def _scalar(self, event: yaml.Event) -> None:
+    def _scalar(self, event: Any) -> None:
         _refuse_tag(event)
         if self._expects_key():
             self._add(_key(event), event.anchor)
         else:
             self._add(_plain(event.value) if not event.style else _quoted(event.value), event.anchor)
 
-    def _alias(self, event: yaml.Event) -> None:
+    def _alias(self, event: Any) -> None:
         text = self._anchors.get(event.anchor)
         if text is None:
             raise YamlError(f"the alias *{event.anchor} stands before or inside what it names")
@@ -110,7 +111,7 @@ class _Writer:
             raise YamlError(f"the alias *{event.anchor} is used as a key")
         self._add(text, None)
 
-    def _start(self, event: yaml.Event) -> None:
+    def _start(self, event: Any) -> None:
         _refuse_tag(event)
         if self._expects_key():
             raise YamlError(f"a key in line {event.start_mark.line + 1} is a mapping or a list: JSON keys are texts")
@@ -118,7 +119,7 @@ class _Writer:
             raise YamlError(f"nested deeper than {self._max_depth} levels")
         self._open.append(_Open(isinstance(event, yaml.MappingStartEvent), [], event.anchor))
 
-    def _end(self, _event: yaml.Event) -> None:
+    def _end(self, _event: Any) -> None:
         done = self._open.pop()
         if done.is_mapping:
             pairs = zip(done.parts[::2], done.parts[1::2], strict=True)
@@ -136,12 +137,12 @@ class _Writer:
             self._anchors[anchor] = text
 
 
-def _refuse_tag(event: yaml.Event) -> None:
+def _refuse_tag(event: Any) -> None:
     if event.tag is not None:
         raise YamlError(f"the tag {event.tag} in line {event.start_mark.line + 1}: tags have no meaning in JSON")
 
 
-def _key(event: yaml.Event) -> str:
+def _key(event: Any) -> str:
     """Write a mapping's key: its source text, whatever it looks like."""
     if event.value == "<<" and not event.style:
         raise YamlError(f"the merge key << in line {event.start_mark.line + 1}: YAML 1.2 has none, write the keys out")

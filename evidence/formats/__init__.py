@@ -75,7 +75,8 @@ def _reason_of_other(value: Any) -> str:
     if isinstance(value, list):
         if value and text(value[0], "Target") is not None:
             return "a Trivy report of before version 0.20: run the scan again with a newer Trivy"
-        return f"a list of {len(value)} items, not one document: give every document its own file, or use JSON lines"
+        items = "1 item" if len(value) == 1 else f"{len(value):,} items"
+        return f"a list of {items}, not one document: give every document its own file, or use JSON lines"
     return "a single value, not an object: no format this program knows"
 
 
@@ -107,7 +108,7 @@ _KNOWN_OTHERS: tuple[tuple[Callable[[Any], bool], str], ...] = (
         lambda value: (text(value, "reference") or "").startswith("composer://"),
         "a FriendsOfPHP advisory: not read, the OSV export of Packagist carries the same advisories",
     ),
-    (_has("vulnerability_id", "fixes"), "an advisory of SAP project-kb: not read, no converter is known"),
+    (_has("vulnerability_id", "notes"), "an advisory of SAP project-kb: not read, no converter is known"),
     (_has("ghsaId"), "a GitHub advisory as its API gives it: not read, use the OSV form of the advisory database"),
     (_has("ghsa_id"), "a GitHub advisory as its API gives it: not read, use the OSV form of the advisory database"),
     (lambda value: text(value, "data_type") == "CVE", "a CVE record of version 4: not read, use version 5"),

@@ -14,13 +14,15 @@ _ALSO = ("schema_version", "affected", "withdrawn", "published", "details", "sum
 
 
 def matches(value: Any) -> bool:
-    """Tell an OSV document: the two required fields, and one of those that make it an advisory."""
-    return (
-        text(value, "id") is not None
-        and isinstance(at(value, "modified"), str)
-        and any(key in value for key in _ALSO)
-        and isinstance(value.get("affected") or [], list)
-    )
+    """Tell an OSV document: its id and time, and one of the fields that make it an advisory.
+
+    A document that leaves out the required time counts when it names an affected package of some ecosystem.
+    """
+    if text(value, "id") is None or not isinstance(at(value, "affected") or [], list):
+        return False
+    if "modified" not in value:
+        return any(text(affected, "package", "ecosystem") for affected in objects(value, "affected"))
+    return isinstance(value["modified"], str) and any(key in value for key in _ALSO)
 
 
 def facts(value: Any) -> Facts:
