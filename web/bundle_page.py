@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
 from web.figures import THIN_SPACE
 from web.page_data import PAGE, PageData, page_data
@@ -51,7 +51,7 @@ def _stated(pages: dict[str, bytes]) -> dict[str, tuple[int, str]]:
 def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(lambda name: _text("templates", f"{name}.j2")),
-        autoescape=_is_markup,
+        autoescape=select_autoescape(default=True, disabled_extensions=("md",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -61,13 +61,11 @@ def _environment() -> Environment:
     return environment
 
 
-def _is_markup(name: str | None) -> bool:
-    """Escape everywhere but in README.md, where foreign texts stand between backticks."""
-    return name != "readme.md"
-
-
 def _code(text: str) -> str:
-    """Return a foreign text as Markdown code: nothing in it can open a tag, a link or leave its line."""
+    """Return a foreign text as Markdown code: nothing in it can open a tag, a link or leave its line.
+
+    README.md is not escaped as markup, so every foreign text in its template goes through here.
+    """
     return "`" + text.replace("`", "'") + "`"
 
 

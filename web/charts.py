@@ -60,8 +60,8 @@ def charts(counts: Counts) -> tuple[Chart, ...]:
     tables = (
         ("type", "Record types", "Type", "", counts.by_kind, _largest_first),
         ("source", "Sources", "Source", "", counts.by_source, _largest_first),
-        ("ecosystem", "Ecosystems", "Ecosystem", SEVERAL, counts.by_ecosystem, _largest_first),
         ("severity", "Severity as stated", "Severity", AS_STATED, counts.by_severity, _worst_first),
+        ("ecosystem", "Ecosystems", "Ecosystem", SEVERAL, counts.by_ecosystem, _largest_first),
         ("format", "Document formats", "Format", "", counts.by_format, _largest_first),
     )
     return tuple(
@@ -71,7 +71,7 @@ def charts(counts: Counts) -> tuple[Chart, ...]:
     )
 
 
-def _chart(anchor: str, *, title: str, column: str, note: str, items: list[Item], records: int) -> Chart:  # noqa: PLR0913 - labels
+def _chart(anchor: str, *, title: str, column: str, note: str, items: list[Item], records: int) -> Chart:
     drawn = items if len(items) <= SHOWN + 1 else items[:SHOWN]
     rest = items[len(drawn) :]
     longest = max(count for _, count in items)
@@ -80,9 +80,7 @@ def _chart(anchor: str, *, title: str, column: str, note: str, items: list[Item]
         gathered = [(f"other ({number(len(rest))} more)", sum(count for _, count in rest))]
         bars += _bars(gathered, records=records, longest=max(longest, gathered[0][1]), rest=True)
         full = _bars(items, records=records, longest=longest)
-    return Chart(
-        anchor=f"by-{anchor}", title=title, column=column, note=note, bars=bars, full=full if rest else ()
-    )
+    return Chart(anchor=f"by-{anchor}", title=title, column=column, note=note, bars=bars, full=full if rest else ())
 
 
 def _bars(items: Sequence[Item], *, records: int, longest: int, rest: bool = False) -> tuple[Bar, ...]:

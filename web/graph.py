@@ -18,13 +18,13 @@ ENDS = 6
 WIDTH, TOP, ROW, FLOW = 880, 44, 40, 108
 """Drawing units: width, first row, height of a row, and the thickness of all ribbons together."""
 
-STAGES = ((298, 150), (474, 150))
+STAGES = ((290, 140), (454, 140))
 """Left edge and width of the two boxes in the middle: normalisers and adapters."""
 
 LINK = 24
 """Thickness of the band between the boxes."""
 
-LEFT, RIGHT = 206, 694
+LEFT, RIGHT = 206, 664
 """Where ribbons leave the inputs, and where they reach the members."""
 
 
@@ -77,9 +77,7 @@ Weighed = tuple[str, int]
 def graph(facts: BundleFacts) -> Graph:
     """Draw inputs, normalisers, adapters and members of a bundle."""
     sources = _ends(sorted(facts.counts.by_source.items(), key=lambda item: (-item[1], item[0])), "sources")
-    members = _ends(
-        [(member.path, member.records or 0) for member in facts.members if member.is_evidence], "members"
-    )
+    members = _ends([(member.path, member.records or 0) for member in facts.members if member.is_evidence], "members")
     rows = max(len(sources), len(members), 3)
     height = TOP + rows * ROW + 8
     middle = TOP + rows * ROW // 2
@@ -120,7 +118,7 @@ def _drawn(items: Sequence[Weighed], *, middle: int, start: int, end: int) -> tu
         y = first + row * ROW
         drawn.append(
             End(
-                label=shorten(visible(name), 27),
+                label=shorten(visible(name.removeprefix("data/")), 27),
                 title=visible(name),
                 weight=f"{number(weight)} records" if weight else "no records",
                 y=y,
@@ -144,7 +142,7 @@ def _ribbon(outer: tuple[int, int], inner: tuple[int, int], width: int) -> str:
 
 def _stage(title: str, names: tuple[str, ...], *, rows: int, place: tuple[int, int]) -> Stage:
     room = max(1, (rows * ROW - 44) // 20)
-    lines = [shorten(visible(name), 20) for name in names]
+    lines = [shorten(visible(name), 17) for name in names]
     if len(lines) > room:
         lines = [*lines[: room - 1], f"{len(lines) - room + 1} more"]
     first = TOP + rows * ROW // 2 - (len(lines) - 1) * 10 + 5

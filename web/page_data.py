@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from bundle.canonical import canonical_json
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 
 ENVELOPE = (
-    ("export.json", "the signed list of everything below, and what this page shows"),
+    ("export.json", "the signed list of all members, and the facts shown here"),
     ("export.json.sig", "its signature, base64"),
     ("export.json.sigstore.json", "the same signature for cosign"),
     ("provenance.json", "statement of how the bundle was made (in-toto, SLSA provenance)"),
@@ -65,7 +66,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class PageData:
-    """One bundle, ready to be written down."""
+    """One bundle, ready to be written down.
+
+    Attributes:
+        record_members: Paths of members that hold records, quoted for a shell.
+    """
 
     title: str
     summary: str
@@ -115,7 +120,7 @@ def page_data(facts: BundleFacts, pages: Mapping[str, tuple[int, str]]) -> PageD
         total=f"{number(len(rows))} members",
         envelope=ENVELOPE,
         steps=steps(facts),
-        record_members=tuple(visible(member.path) for member in facts.members if _holds_lines(member)),
+        record_members=tuple(quote(visible(member.path)) for member in facts.members if _holds_lines(member)),
         encrypted=facts.encryption is not None,
     )
 
@@ -193,7 +198,9 @@ def _digests(facts: BundleFacts) -> tuple[Fact, ...]:
             note="What was asked: selectors, snapshot, kind, variant and record types of the profile.",
         ),
         Fact(
-            name="Profile SHA-256", value=visible(facts.profile.sha256), note="The profile file this bundle was made by."
+            name="Profile SHA-256",
+            value=visible(facts.profile.sha256),
+            note="The profile file this bundle was made by.",
         ),
     )
 
@@ -210,11 +217,11 @@ def _policy(facts: BundleFacts) -> tuple[Fact, ...]:
 
 def _toolchain(facts: BundleFacts) -> tuple[Fact, ...]:
     tools = facts.toolchain
-    frames = " / ".join(size(each) for each in (tools.frame_minimum, tools.frame_mean, tools.frame_maximum))
+    frames = " / ".join(number(each) for each in (tools.frame_minimum, tools.frame_mean, tools.frame_maximum))
     return (
         Fact(name="Export Center", value=visible(tools.export_center)),
         Fact(name="libzstd", value=f"{visible(tools.libzstd)}, level {tools.zstd_level}"),
-        Fact(name="Frames", value=frames, note="minimum / mean / maximum plain size"),
+        Fact(name="Frames", value=frames, note="minimum / mean / maximum plain bytes"),
         Fact(name="Viewer", value=visible(tools.viewer)),
         *(
             Fact(name="Adapter", value=f"{visible(each.name)} {visible(each.version)}", note=_options(each.options))
