@@ -79,7 +79,8 @@ def _osv(value: Any) -> Iterator[dict[str, Any]]:
             "purl": text(affected, "package", "purl"),
         }
         rows = [*_osv_ranges(affected), *_enumeration(texts(affected, "versions"))]
-        yield from ({**package, **row} for row in rows or [{}])
+        named: list[dict[str, Any]] = [{}] if any(package.values()) else []
+        yield from ({**package, **row} for row in rows or named)
 
 
 def _enumeration(versions: list[str]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import Any, NamedTuple, NoReturn
 
@@ -56,7 +57,7 @@ def parse(document: bytes) -> Parsed | Unreadable:
     text = document.removeprefix(b"\xef\xbb\xbf")
     try:
         _refuse_other_encodings(document, text)
-        start = text[:4096].lstrip(b" \t\r\n")
+        start = text.lstrip(b" \t\r\n")[:4096]
         if start[:1] in (b"{", b"[") or _is_json_scalar(start, text):
             return _parse_json(text)
         return _parse_other(start, text)
@@ -140,8 +141,7 @@ def _refuse_lone_surrogates(value: Any) -> None:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for position, key in enumerate(keys) if key in keys[:position])
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise _RefusedError(f"the key {_shown(twice)} occurs twice in one object: readers disagree on what that means")
     return value
 

@@ -70,7 +70,7 @@ def _purls(package: dict[str, Any]) -> Iterator[str | None]:
 
 def _subject(document: Any, elements: list[dict[str, Any]], packages: list[dict[str, Any]]) -> str | None:
     """Return the one root package of the document, or of the SBOM that is its root: its purl, or else its name."""
-    roots = unique(texts(document, "rootElement"))
+    roots = frozenset(texts(document, "rootElement"))
     inner = [element for element in elements if text(element, "spdxId") in roots]
     nested = [root for element in inner for root in texts(element, "rootElement")]
     name = only(unique([*roots, *nested])) or only(unique(nested))

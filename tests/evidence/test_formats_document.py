@@ -21,6 +21,7 @@ KEPT = {
     "text that is not NFC stays": ('["e\u0301"]'.encode(), '["e\u0301"]'),
     "bidi and zero-width characters stay": ('["\u202e\u200b"]'.encode(), '["\u202e\u200b"]'),
     "a byte order mark goes": (b"\xef\xbb\xbf{}", "{}"),
+    "much white space before the document goes": (b" \n" * 5000 + b"{}", "{}"),
     "a scalar is a document": (b"null\n", "null"),
     "a document as deep as allowed": (b"[" * MAX_DEPTH + b"1" + b"]" * MAX_DEPTH, "[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH),
 }  # fmt: skip
