@@ -70,8 +70,18 @@ def _all(options: argparse.Namespace) -> None:
 
 
 def _child(side: str, options: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--one", side, "--records", str(options.records),
-               "--evidence", str(options.evidence), "--folder", str(options.folder)]
+    command = [
+        sys.executable,
+        __file__,
+        "--one",
+        side,
+        "--records",
+        str(options.records),
+        "--evidence",
+        str(options.evidence),
+        "--folder",
+        str(options.folder),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -129,8 +139,13 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield {
             **row,
             "upstream_id": identity,
-            "key_hash": key_hash(tenant=row["tenant"], source=row["source"], kind=row["kind"],
-                                 upstream_id=identity, locator=row["locator"]),
+            "key_hash": key_hash(
+                tenant=row["tenant"],
+                source=row["source"],
+                kind=row["kind"],
+                upstream_id=identity,
+                locator=row["locator"],
+            ),
             "id_hash": id_hash(identity),
             "line": line,
             "line_sha256": hashlib.sha256(line).digest(),
@@ -148,8 +163,11 @@ def _base(archive: Path) -> list[dict[str, Any]]:
     from evidence.line import Identity, Rejected, derive
 
     rows = []
-    with archive.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as plain, \
-            tarfile.open(fileobj=plain, mode="r|") as members:
+    with (
+        archive.open("rb") as file,
+        zstandard.ZstdDecompressor().stream_reader(file) as plain,
+        tarfile.open(fileobj=plain, mode="r|") as members,
+    ):
         for member in members:
             content = members.extractfile(member)
             if content is None:
@@ -202,8 +220,10 @@ def _floor(options: argparse.Namespace) -> float:
     started = time.perf_counter()
     digest = hashlib.sha256()
     compressor = zstandard.ZstdCompressor(level=3).compressobj()
-    with (options.folder / str(options.records) / "lines").open("rb") as file, \
-            (options.folder / "floor.zst").open("wb") as out:
+    with (
+        (options.folder / str(options.records) / "lines").open("rb") as file,
+        (options.folder / "floor.zst").open("wb") as out,
+    ):
         while piece := file.read(1 << 20):
             digest.update(piece)
             out.write(compressor.compress(piece))

@@ -114,10 +114,9 @@ def show_record(
 
     Example: export-center evidence show CVE-2024-3094 --raw
     """
+    from bundle.errors import MemberNotFoundError
     from evidence.stats import show as look_up
     from evidence.store import Store
-
-    from bundle.errors import MemberNotFoundError
 
     found = look_up(Store(store_root(settings().home)), record)
     if not found:

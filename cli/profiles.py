@@ -22,9 +22,8 @@ def list_profiles(wanted: FormatOption = None) -> None:
 
     Example: export-center profile list
     """
-    from flows.profiles import builtin_profiles
-
     from adapters import ADAPTERS
+    from flows.profiles import builtin_profiles
 
     described = [
         {

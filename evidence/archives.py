@@ -13,7 +13,6 @@ import tarfile
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote_from_bytes
 
@@ -23,6 +22,7 @@ from evidence.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 MAX_DOCUMENT = 256 << 20
 """Bytes a document may have; larger ones are quarantined without their content."""
@@ -68,7 +68,9 @@ def walk(paths: list[Path], source: str | None) -> Iterator[Document]:
             else:
                 yield from _file(path, path.name, source or source_name(path, alone=True))
         except (OSError, tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError, EOFError, lzma.LZMAError) as error:
-            raise StorageError(f"{path} cannot be read: {error}", advice="Nothing of this ingest was stored.") from error
+            raise StorageError(
+                f"{path} cannot be read: {error}", advice="Nothing of this ingest was stored."
+            ) from error
 
 
 def source_name(path: Path, *, alone: bool = False) -> str:
@@ -145,7 +147,7 @@ def locator_of(name: str) -> str:
 
     Names that are not UTF-8, and those that could be mistaken for such, become "bytes:" and percent-encoding.
     """
-    raw = name.encode("utf-8", "surrogateescape")
+    raw = name.removeprefix("./").encode("utf-8", "surrogateescape")
     try:
         text = raw.decode()
     except UnicodeDecodeError:

@@ -86,9 +86,7 @@ def removals(store: Store, staging: Path, *, tenant: str, source: str) -> Remova
 
 def connect(spill: Path) -> duckdb.DuckDBPyConnection:
     """Return a database that spills into a folder when memory is short."""
-    return duckdb.connect(
-        config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill / "spill"), "threads": 2}
-    )
+    return duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill / "spill"), "threads": 2})
 
 
 def _views(connection: duckdb.DuckDBPyConnection, store: Store, table: str, staged: list[str]) -> None:
@@ -140,7 +138,7 @@ def _read(files: list[str], table: str, *, staged: bool = False) -> str:
     columns = [name for name in schema.names if not staged or name not in ("revision", "observed_at", "tombstone")]
     types = {"revision": "BIGINT", "tombstone": "BOOLEAN", "line_bytes": "BIGINT"}
     selected = [f"NULL::{types.get(name, _duck(schema, name))} AS {name}" for name in columns]
-    return f"SELECT {', '.join([*selected, 'NULL::BIGINT AS ordinal'] if staged else selected)} WHERE false"  # noqa: S608
+    return f"SELECT {', '.join([*selected, 'NULL::BIGINT AS ordinal'] if staged else selected)} WHERE false"
 
 
 def _duck(schema: pa.Schema, name: str) -> str:

@@ -64,6 +64,16 @@ class IngestReport:
     formats: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
+    @classmethod
+    def of_documents(cls, counts: dict[str, int]) -> IngestReport:
+        """Return the report on policy snapshots or consensus documents."""
+        return cls(
+            seen=counts["seen"],
+            stored=counts["stored"],
+            unchanged=counts["unchanged"],
+            snapshot=counts["snapshot"],
+        )
+
     def to_builtins(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         numbers = {name: value for name, value in vars(self).items() if isinstance(value, int)}
@@ -81,7 +91,7 @@ def ingest(
     """
     _check(options, paths)
     if options.kind is not None:
-        return IngestReport(**store_documents(store, paths, options))
+        return IngestReport.of_documents(store_documents(store, paths, options))
     report = IngestReport()
     with store.lock(), tempfile.TemporaryDirectory(prefix=".ingest-", dir=store.root) as folder:
         staged = _stage(paths, options, Path(folder), report, progress)
@@ -182,5 +192,3 @@ def _removals(store: Store, options: IngestOptions, staged: list[Staged], folder
             advice=f"If that is meant, pass --allow-removals {removal.count}. Nothing was changed.",
         )
     return removal
-
-

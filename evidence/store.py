@@ -72,7 +72,9 @@ class Store:
             return Snapshot(row["id"], row["revision"], tables)
         if number is None:
             return EMPTY
-        raise StorageError(f"the store has no snapshot {number}", advice="`export-center evidence stats` names the newest.")
+        raise StorageError(
+            f"the store has no snapshot {number}", advice="`export-center evidence stats` names the newest."
+        )
 
     def files(self, snapshot: Snapshot, table: str) -> tuple[str, ...]:
         """Return the Parquet files of a table at a snapshot, in no particular order."""
@@ -148,9 +150,7 @@ def _configuration(table: str) -> dict[str, str]:
 
 def _writer(table: str) -> WriterProperties:
     plain = {
-        name: ColumnProperties(dictionary_enabled=False)
-        for name in PLAIN_COLUMNS
-        if name in STORE_TABLES[table].names
+        name: ColumnProperties(dictionary_enabled=False) for name in PLAIN_COLUMNS if name in STORE_TABLES[table].names
     }
     return WriterProperties(
         compression="ZSTD", compression_level=1, max_row_group_size=20_000, column_properties=plain or None

@@ -5,14 +5,13 @@ Entry point: ``flows.export.export`` as a module path. A path to this file as en
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.request import ExportRequest, prepare
 from flows.pipeline import run
+from flows.request import ExportRequest, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +23,20 @@ RETRIES = {"pack": 2}
 
 
 def as_task(name: str, stage: Callable[..., Result], *arguments: object) -> Result:
-    """Run a stage as a Prefect task; results stay in this process, so nothing of a table is ever persisted."""
-    made = task(
-        stage, name=name, retries=RETRIES.get(name, 0), retry_delay_seconds=2, persist_result=False,
-        cache_policy=NO_CACHE, log_prints=False,
+    """Run a stage as a Prefect task.
+
+    Results stay in this process: nothing of a table is ever persisted, and no argument is hashed for a cache.
+    """
+    options = task(
+        name=name,
+        retries=RETRIES.get(name, 0),
+        retry_delay_seconds=2,
+        persist_result=False,
+        cache_policy=NO_CACHE,
+        task_run_name=name,
     )
-    return made(*arguments)
+    made: Result = options(stage)(*arguments)
+    return made
 
 
 @flow(name="export", persist_result=False)
@@ -44,7 +51,8 @@ def export(request: dict[str, Any]) -> dict[str, Any]:
     """
     logger = get_run_logger()
     wanted = ExportRequest.from_json(request)
-    plan, parts = prepare(wanted, progress=lambda table, records, size: logger.info(
-        "%s: %d records, %d bytes", table, records, size))
+    plan, parts = prepare(
+        wanted, progress=lambda table, records, size: logger.info("%s: %d records, %d bytes", table, records, size)
+    )
     exported = run(plan, parts, step=as_task)
     return exported.summary()

@@ -31,7 +31,6 @@ from bundle.manifest import (
     Component,
     Counts,
     Manifest,
-
     Normaliser,
     ProfileFacts,
     Toolchain,
@@ -173,7 +172,9 @@ def pack(plan: Plan, parts: Parts, draft: Draft, envelope: dict[str, bytes]) -> 
     """Write the archive beside its place and rename it there."""
     files = [PayloadFile(staged.member, staged.path) for staged in draft.payload]
     out = parts.out / default_name(plan, draft.manifest) if parts.out.is_dir() else parts.out
-    return write_bundle(out, layout=plan.profile.layout, envelope=envelope, payload=files)
+    return write_bundle(
+        out, layout="dir" if plan.profile.layout == "dir" else "tar.zst", envelope=envelope, payload=files
+    )
 
 
 def default_name(plan: Plan, manifest: Manifest) -> str:
@@ -182,9 +183,7 @@ def default_name(plan: Plan, manifest: Manifest) -> str:
     return f"export-{plan.profile.profile_id}-{manifest.content_digest[:12]}{suffix}"
 
 
-def _request(
-    plan: Plan, parts: Parts, staging: Path, *, read: Callable[[Scan], Iterator[pa.RecordBatch]]
-) -> Request:
+def _request(plan: Plan, parts: Parts, staging: Path, *, read: Callable[[Scan], Iterator[pa.RecordBatch]]) -> Request:
     def opener(table: PinnedTable) -> Callable[[], Iterator[pa.RecordBatch]]:
         return lambda: read(
             Scan(
@@ -298,5 +297,3 @@ def _stage_pages(pages: dict[str, bytes], staging: Path) -> Sequence[StagedMembe
         )
         for position, (name, data) in enumerate(pages.items())
     ]
-
-

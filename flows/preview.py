@@ -18,9 +18,7 @@ def preview(plan: Plan) -> dict[str, Any]:
         selection = [
             {"table": table.name, "source": source, "records": records, "bytes": size}
             for table in plan.tables
-            for source, records, size in totals(
-                Scan(files=table.files, selectors=plan.selectors, spill=Path(spill))
-            )
+            for source, records, size in totals(Scan(files=table.files, selectors=plan.selectors, spill=Path(spill)))
         ]
     return {
         "plan": plan.digest,

@@ -67,9 +67,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValidationError(f"export request: {error}") from error
 
 
-def prepare(
-    request: ExportRequest, *, progress: Callable[[str, int, int], None] = no_progress
-) -> tuple[Plan, Parts]:
+def prepare(request: ExportRequest, *, progress: Callable[[str, int, int], None] = no_progress) -> tuple[Plan, Parts]:
     """Open what a request names, and plan it.
 
     Raises:
