@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
 from web.figures import THIN_SPACE
-from web.page_data import PAGE, PageData, page_data
+from web.members import PAGE
+from web.page_data import PageData, page_data
 
 if TYPE_CHECKING:
     from web.facts import BundleFacts

@@ -74,13 +74,12 @@ def charts(counts: Counts) -> tuple[Chart, ...]:
 def _chart(anchor: str, *, title: str, column: str, note: str, items: list[Item], records: int) -> Chart:
     drawn = items if len(items) <= SHOWN + 1 else items[:SHOWN]
     rest = items[len(drawn) :]
-    longest = max(count for _, count in items)
+    gathered = [(f"other ({number(len(rest))} more)", sum(count for _, count in rest))] if rest else []
+    longest = max(count for _, count in (*items, *gathered))
     bars = _bars(drawn, records=records, longest=longest)
-    if rest:
-        gathered = [(f"other ({number(len(rest))} more)", sum(count for _, count in rest))]
-        bars += _bars(gathered, records=records, longest=max(longest, gathered[0][1]), rest=True)
-        full = _bars(items, records=records, longest=longest)
-    return Chart(anchor=f"by-{anchor}", title=title, column=column, note=note, bars=bars, full=full if rest else ())
+    bars += _bars(gathered, records=records, longest=longest, rest=True)
+    full = _bars(items, records=records, longest=max(count for _, count in items)) if rest else ()
+    return Chart(anchor=f"by-{anchor}", title=title, column=column, note=note, bars=bars, full=full)
 
 
 def _bars(items: Sequence[Item], *, records: int, longest: int, rest: bool = False) -> tuple[Bar, ...]:

@@ -118,9 +118,9 @@ def _drawn(items: Sequence[Weighed], *, middle: int, start: int, end: int) -> tu
         y = first + row * ROW
         drawn.append(
             End(
-                label=shorten(visible(name.removeprefix("data/")), 27),
-                title=visible(name),
-                weight=f"{number(weight)} records" if weight else "no records",
+                label=shorten(visible(name.removeprefix("data/")) or "(empty)", 27),
+                title=visible(name) or "(empty)",
+                weight=_many(weight, "record") if weight else "no records",
                 y=y,
                 ribbon=_ribbon((start, y), (end, inner), width),
             )
@@ -152,7 +152,7 @@ def _stage(title: str, names: tuple[str, ...], *, rows: int, place: tuple[int, i
 def _sentence(facts: BundleFacts) -> str:
     evidence = sum(1 for member in facts.members if member.is_evidence)
     return (
-        f"{number(facts.counts.records)} records of {_many(len(facts.counts.by_source), 'source')} went through "
+        f"{_many(facts.counts.records, 'record')} of {_many(len(facts.counts.by_source), 'source')} went through "
         f"{_many(len(facts.normalisers), 'normaliser')} and {_many(len(facts.adapters), 'adapter')} into "
         f"{_many(evidence, 'evidence member')}."
     )

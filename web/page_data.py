@@ -11,28 +11,13 @@ from web.charts import Chart, charts
 from web.checking import Step, algorithm_name, steps
 from web.figures import number, size, visible
 from web.graph import Graph, graph
+from web.members import ENVELOPE, Row, holds_lines, rows
 from web.selection_words import Selector, selectors, tenants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bundle.manifest import Member
     from web.facts import BundleFacts
-
-PAGE = "index.html"
-
-ENVELOPE = (
-    ("export.json", "the signed list of all members, and the facts shown here"),
-    ("export.json.sig", "its signature, base64"),
-    ("export.json.sigstore.json", "the same signature for cosign"),
-    ("provenance.json", "statement of how the bundle was made (in-toto, SLSA provenance)"),
-    ("provenance.json.sig", "its signature, base64"),
-    ("provenance.sigstore.json", "the statement, signed, for cosign"),
-    ("provenance.dsse.json", "the statement as a DSSE envelope"),
-    ("checksums.txt", "digests of every file, for sha256sum; not signed"),
-    ("cosign.pub", "the public key, for convenience; trust only your own copy"),
-)
-"""Files around the payload, in the order of the archive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,26 +27,6 @@ class Fact:
     name: str
     value: str
     note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One member of the payload.
-
-    Attributes:
-        records: How many, as shown; empty for members that hold none.
-        sort_records: The same to sort by; -1 for members that hold none.
-        digest: SHA-256 in hexadecimal, or empty for the page itself, which cannot contain its own digest.
-    """
-
-    path: str
-    role: str
-    media_type: str
-    records: str
-    sort_records: int
-    bytes: str
-    sort_bytes: int
-    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +64,7 @@ def page_data(facts: BundleFacts, pages: Mapping[str, tuple[int, str]]) -> PageD
         facts: What export.json is going to say.
         pages: Path to (bytes, SHA-256) of the payload members made before the page itself, in payload order.
     """
-    rows = tuple(_rows(facts, pages))
+    listed = rows(facts, pages)
     return PageData(
         title=visible(facts.profile.id),
         summary=_summary(facts),
@@ -116,11 +81,11 @@ def page_data(facts: BundleFacts, pages: Mapping[str, tuple[int, str]]) -> PageD
         digests=_digests(facts),
         policy=_policy(facts),
         toolchain=_toolchain(facts),
-        rows=rows,
-        total=f"{number(len(rows))} members",
+        rows=listed,
+        total=f"{number(len(listed))} members",
         envelope=ENVELOPE,
         steps=steps(facts),
-        record_members=tuple(quote(visible(member.path)) for member in facts.members if _holds_lines(member)),
+        record_members=tuple(quote(visible(member.path)) for member in facts.members if holds_lines(member)),
         encrypted=facts.encryption is not None,
     )
 
@@ -233,44 +198,3 @@ def _toolchain(facts: BundleFacts) -> tuple[Fact, ...]:
 
 def _options(options: dict[str, Any]) -> str:
     return visible(canonical_json(options).decode()) if options else ""
-
-
-def _rows(facts: BundleFacts, pages: Mapping[str, tuple[int, str]]) -> list[Row]:
-    made = {path: _row(path, role="page", bytes_=stated[0], digest=stated[1]) for path, stated in pages.items()}
-    itself = _row(PAGE, role="page", bytes_=-1, digest="")
-    readme = [row for path, row in made.items() if path == "README.md"]
-    assets = [row for path, row in made.items() if path != "README.md"]
-    return [*readme, itself, *assets, *map(_member_row, facts.members)]
-
-
-def _row(path: str, *, role: str, bytes_: int, digest: str) -> Row:
-    return Row(
-        path=path,
-        role=role,
-        media_type=MEDIA_TYPES[path.rpartition(".")[2]],
-        records="",
-        sort_records=-1,
-        bytes=size(bytes_) if bytes_ >= 0 else "",
-        sort_bytes=bytes_,
-        digest=digest,
-    )
-
-
-MEDIA_TYPES = {"md": "text/markdown", "html": "text/html", "css": "text/css", "js": "text/javascript"}
-
-
-def _member_row(member: Member) -> Row:
-    return Row(
-        path=visible(member.path),
-        role="evidence" if member.is_evidence else "index",
-        media_type=visible(member.media_type),
-        records="" if member.records is None else number(member.records),
-        sort_records=-1 if member.records is None else member.records,
-        bytes=size(member.bytes),
-        sort_bytes=member.bytes,
-        digest=visible(member.sha256),
-    )
-
-
-def _holds_lines(member: Member) -> bool:
-    return member.is_evidence and member.path.endswith((".jsonl.zst", ".jsonl.zst.age"))

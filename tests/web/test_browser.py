@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from web.bundle_page import render
+from web.checking import SIGNED_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +91,25 @@ def test_a_digest_is_copied(opened: Callable[..., Any], friendly: BundleFacts) -
         button.click()
         page.wait_for_function("document.getElementById('status').textContent !== ''")
         assert page.text_content("[data-copy=digest-1]") in {"Copied", "Selected"}
+
+
+def test_commands_are_copied_as_they_are_typed(opened: Callable[..., Any], friendly: BundleFacts) -> None:
+    with opened(friendly) as page:
+        assert page.text_content("#command-4-1") == SIGNED_LIST
+
+
+def test_without_javascript_everything_is_there_and_no_dead_controls(
+    browser: Any, friendly: BundleFacts, tmp_path: Path
+) -> None:
+    for name, data in render(friendly).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    assert page.locator("#member-table tbody tr:visible").count() == 25
+    assert page.locator("button:visible, input:visible").count() == 0
+    context.close()
 
 
 def test_dark_mode_is_dark_and_light_mode_is_light(opened: Callable[..., Any], friendly: BundleFacts) -> None:
