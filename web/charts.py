@@ -72,8 +72,9 @@ def charts(counts: Counts) -> tuple[Chart, ...]:
 
 
 def _chart(anchor: str, *, title: str, column: str, note: str, items: list[Item], records: int) -> Chart:
-    drawn = items if len(items) <= SHOWN + 1 else items[:SHOWN]
-    rest = items[len(drawn) :]
+    largest = sorted(items, key=_largest_first)
+    rest = largest[SHOWN:] if len(items) > SHOWN + 1 else []
+    drawn = [item for item in items if item not in rest]
     gathered = [(f"other ({number(len(rest))} more)", sum(count for _, count in rest))] if rest else []
     longest = max(count for _, count in (*items, *gathered))
     bars = _bars(drawn, records=records, longest=longest)

@@ -88,7 +88,8 @@ def _members() -> Step:
         text="The first command reads the digests from export.json, so the signature covers them. The second is a "
         "quick check for damage on the way; checksums.txt itself is not signed.",
         commands=(SIGNED_LIST, "sha256sum -c checksums.txt"),
-        expect="Every line must end in OK. A file that is in neither list does not belong to the bundle.",
+        expect="Every line must end in OK. A file in neither list, but for checksums.txt and your own signature.bin, "
+        "does not belong to the bundle.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from bundle.manifest import Counts
@@ -78,6 +79,16 @@ def test_a_chart_draws_twelve_values_and_gathers_the_rest(data: PageData) -> Non
 def test_severities_run_from_worst_to_least_then_whatever_else_was_stated(data: PageData) -> None:
     (chart,) = [chart for chart in data.charts if chart.anchor == "by-severity"]
     assert [bar.name for bar in chart.bars] == ["CRITICAL", "HIGH", "MEDIUM", "LOW", "CVSS_V3"]
+
+
+def test_the_largest_values_are_drawn_even_where_worse_ones_come_first(
+    friendly: BundleFacts, changed: Callable[..., BundleFacts]
+) -> None:
+    stated = {f"word-{place:02d}": 1 for place in range(14)} | {"low": 2, "CVSS_V3": 300, "HIGH": 5, "zz": 9}
+    counts = msgspec.structs.replace(friendly.counts, by_severity=stated)
+    (chart,) = [one for one in page_data(changed(counts=counts), PAGES).charts if one.anchor == "by-severity"]
+    assert [bar.name for bar in chart.bars][:4] == ["HIGH", "low", "CVSS_V3", "zz"]
+    assert chart.bars[-1].count == "6"
 
 
 def test_every_member_has_a_row_and_only_the_page_has_no_digest(data: PageData, friendly: BundleFacts) -> None:
