@@ -68,6 +68,8 @@ def parse(document: bytes) -> Parsed | Unreadable:
 def _refuse_other_encodings(document: bytes, text: bytes) -> None:
     if not text.strip():
         raise _RefusedError("the document is empty" if not document else "the document holds only white space")
+    if document.startswith(bytes(4)):
+        raise _RefusedError("binary data, not a text")
     encoding = json.detect_encoding(document[:8])
     if not encoding.startswith("utf-8"):
         raise _RefusedError(f"the text is encoded as {encoding.upper()}: only UTF-8 is read, convert it first")

@@ -75,6 +75,7 @@ REFUSED = {
     "SPDX tag-value": (b"# c\nSPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\n", "SPDX in tag-value form"),
     "gzip": (b"\x1f\x8b\x08\x00abc", "compressed data"),
     "binary": (b"abcdefgh\x00\x01", "binary data"),
+    "binary that starts with zeros": (b"\x00\x00\x00\x00\x04\x00\x00\x00", "binary data"),
     "Markdown": (b"# Title\n\nSome words.\n", 'starts with "Some words."'),
     "a licence": (b"                Apache License\n", 'starts with "Apache License"'),
     "YAML with a tag": (b"a: !!python/object:os.system x", "the tag tag:yaml.org,2002:python/object:os.system in line 1"),
