@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import resource
 import statistics
@@ -51,7 +52,7 @@ def main() -> None:
 
 def _all(options: argparse.Namespace) -> None:
     """Generate once, then run the sides in turn and print medians and ratios."""
-    if not _files(options):
+    if not (options.folder / str(options.records) / "lines").exists():
         print(f"generating {options.records:,} records from {options.evidence}", file=sys.stderr)
         _child("generate", options)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in options.sides}
@@ -120,7 +121,7 @@ def _generate(options: argparse.Namespace) -> float:
             wide = {"compression": "zstd", "compression_level": 1, "use_dictionary": ["tenant", "source", "kind"]}
             with pq.ParquetWriter(path, RECORDS, **wide) as writer:
                 for _ in range(number, min(number + ROWS_A_FILE, options.records), ROWS_A_GROUP):
-                    batch = [row for row, _ in zip(rows, range(ROWS_A_GROUP), strict=False)]
+                    batch = list(itertools.islice(rows, ROWS_A_GROUP))
                     lines.writelines(row["line"] for row in batch)
                     writer.write_table(pa.Table.from_pylist(batch, RECORDS))
     (folder / "lines.partial").rename(folder / "lines")
@@ -173,8 +174,8 @@ def _base(archive: Path) -> list[dict[str, Any]]:
             if content is None:
                 continue
             row = derive(content.read(), Identity("default", "bench", member.name))
-            if not isinstance(row, Rejected) and row["kind"] == "advisory":
-                rows.append({name: row[name] for name in row if name != "affected"})
+            if not isinstance(row, Rejected) and row.kind == "advisory":
+                rows.append({name: value for name, value in row._asdict().items() if name != "affected"})
     return rows
 
 
