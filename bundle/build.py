@@ -10,11 +10,15 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
-from bundle import seekable, tar
-from bundle.envelope import CHECKSUMS, FIRST, KEY, checksums
-from bundle.errors import FormatError, UnreadableError
+from bundle.container import PIECE
+from bundle.envelope import CHECKSUMS, FIRST, KEY, LAST, checksums
+from bundle.errors import UnreadableError
+from bundle.hashing import StreamDigest
+from bundle.names import check_payload_names
+from bundle.writers import TarZstWriter, ZipWriter, exactly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +26,11 @@ if TYPE_CHECKING:
 
     from bundle.manifest import Member
 
-Layout = Literal["tar.zst", "dir"]
-PIECE = 1 << 20
+    _Content = tuple[str, int, Callable[[], Iterator[bytes]]]
+
+Layout = Literal["tar.zst", "zip", "dir"]
+WRITERS: Mapping[str, type[TarZstWriter | ZipWriter]] = {"tar.zst": TarZstWriter, "zip": ZipWriter}
+"""Writers of the layouts that are one file."""
 
 
 @dataclass(frozen=True)
@@ -43,53 +50,6 @@ class Written:
     bytes: int
 
 
-class TarZstWriter:
-    """Writes members into a seekable ``.tar.zst``, hashing what it writes."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        """Write to an open file, from its beginning."""
-        self._file = file
-        self._digest = hashlib.sha256()
-        self._open = bytearray()
-        self._total = 0
-        self.written = 0
-
-    def add(self, name: str, size: int, pieces: Iterator[bytes]) -> None:
-        """Append one member of exactly ``size`` bytes.
-
-        Raises:
-            FormatError: The pieces hold another number of bytes.
-        """
-        self._feed(tar.header(name, size))
-        seen = 0
-        for piece in pieces:
-            seen += len(piece)
-            self._feed(piece)
-        if seen != size:
-            raise FormatError(f"{name} was to hold {size} bytes, and held {seen}")
-        self._feed(tar.padding(size))
-
-    def finish(self) -> str:
-        """End the archive and return its SHA-256."""
-        self._feed(tar.END)
-        if self._open:
-            self._emit(seekable.frame(bytes(self._open)))
-        self._emit(seekable.seek_table(self._total))
-        return self._digest.hexdigest()
-
-    def _feed(self, data: bytes) -> None:
-        self._total += len(data)
-        self._open += data
-        while len(self._open) >= seekable.CHUNK:
-            self._emit(seekable.frame(bytes(self._open[: seekable.CHUNK])))
-            del self._open[: seekable.CHUNK]
-
-    def _emit(self, data: bytes) -> None:
-        self._file.write(data)
-        self._digest.update(data)
-        self.written += len(data)
-
-
 def write_bundle(
     out: Path, *, layout: Layout, envelope: Mapping[str, bytes], payload: Sequence[PayloadFile]
 ) -> Written:
@@ -97,19 +57,23 @@ def write_bundle(
 
     Args:
         out: Path of the file or folder; an existing file is replaced, an existing folder is not.
-        layout: "tar.zst" or "dir".
+        layout: "tar.zst", "zip" or "dir".
         envelope: Every envelope member but checksums.txt.
         payload: Payload members in the order of export.json.
 
     Raises:
-        UnreadableError: The disk is full, or the place cannot be written. Nothing is left there.
+        FormatError: A member has a name that is not allowed, or another size than its manifest entry.
+        UnreadableError: The disk is full, or the place cannot be written.
+        In both cases nothing is left there.
     """
+    check_payload_names(file.member.path for file in payload)
     digests = {name: hashlib.sha256(envelope[name]).hexdigest() for name in FIRST}
     digests |= {file.member.path: file.member.sha256 for file in payload}
     digests[KEY] = hashlib.sha256(envelope[KEY]).hexdigest()
     small = {**envelope, CHECKSUMS: checksums(digests)}
     try:
-        return (_write_file if layout == "tar.zst" else _write_folder)(out, small, payload)
+        members = list(_members(small, payload))
+        return _write_folder(out, members) if layout == "dir" else _write_file(out, WRITERS[layout], members)
     except OSError as error:
         raise UnreadableError(
             f"the bundle {out} could not be written: {error.strerror or error}",
@@ -117,29 +81,40 @@ def write_bundle(
         ) from error
 
 
-def _write_file(out: Path, small: Mapping[str, bytes], payload: Sequence[PayloadFile]) -> Written:
-    with aside(out) as partial, partial.open("wb") as file:
-        writer = TarZstWriter(file)
-        for name in FIRST:
-            writer.add(name, len(small[name]), iter([small[name]]))
-        for item in payload:
-            writer.add(item.member.path, item.member.bytes, read_pieces(item.path))
-        for name in (CHECKSUMS, KEY):
-            writer.add(name, len(small[name]), iter([small[name]]))
-        digest = writer.finish()
+def _members(small: Mapping[str, bytes], payload: Sequence[PayloadFile]) -> Iterator[_Content]:
+    """Yield all members in the order of an archive."""
+    for name in FIRST:
+        yield name, len(small[name]), partial(_whole, small[name])
+    for file in payload:
+        yield file.member.path, file.member.bytes, partial(read_pieces, file.path)
+    for name in LAST:
+        yield name, len(small[name]), partial(_whole, small[name])
+
+
+def _whole(data: bytes) -> Iterator[bytes]:
+    yield data
+
+
+def _write_file(out: Path, form: type[TarZstWriter | ZipWriter], members: Sequence[_Content]) -> Written:
+    with aside(out) as partly, partly.open("wb") as file, StreamDigest() as digest:
+        writer = form(file, digest)
+        for name, size, content in members:
+            writer.add(name, size, content)
+        writer.finish()
         file.flush()
         os.fsync(file.fileno())
-    return Written(out, digest, writer.written)
+        return Written(out, digest.hexdigest(), writer.written)
 
 
-def _write_folder(out: Path, small: Mapping[str, bytes], payload: Sequence[PayloadFile]) -> Written:
+def _write_folder(out: Path, members: Sequence[_Content]) -> Written:
     total = 0
-    with aside(out) as partial:
-        partial.mkdir()
-        for name in (*FIRST, CHECKSUMS, KEY):
-            total += write_member(partial, name, iter([small[name]]))
-        for item in payload:
-            total += write_member(partial, item.member.path, read_pieces(item.path))
+    with aside(out) as partly:
+        partly.mkdir()
+        for name, size, content in members:
+            total += write_member(partly, name, exactly(name, size, content()))
+        for folder in (path for path in partly.rglob("*") if path.is_dir()):
+            _sync_folder(folder)
+        _sync_folder(partly)
     return Written(out, None, total)
 
 
@@ -159,13 +134,13 @@ def write_member(folder: Path, name: str, pieces: Iterator[bytes]) -> int:
 @contextmanager
 def aside(out: Path) -> Iterator[Path]:
     """Yield a path beside ``out``; rename it there when the block ends well, else remove it."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    beside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        yield partial
-        partial.rename(out)
+        yield beside
+        beside.rename(out)
         _sync_folder(out.parent)
     except BaseException:
-        _remove(partial)
+        _remove(beside)
         raise
 
 

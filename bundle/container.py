@@ -1,24 +1,29 @@
 """Reading bundles as streams: members one after another, with every byte of the container checked on the way.
 
-Both layouts become the same thing, an iterator of ``StreamedMember``; what a member holds is judged by ``verify``.
+All layouts become the same thing, an iterator of ``StreamedMember``; what a member holds is judged by ``verify``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from bundle import seekable, tar
-from bundle.build import pieces_of
-from bundle.envelope import CHECKSUMS, FIRST, KEY
-from bundle.errors import FormatError, UnreadableError
-from bundle.manifest import Manifest
+from bundle import seekable, tar, ziplayout
+from bundle.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from bundle.hashing import StreamDigest
+
+Value = TypeVar("Value")
+PIECE = 1 << 20
+
+
+class ContainerError(FormatError):
+    """The container itself, not a member in it, is not as the writer of this format would have written it."""
 
 
 @dataclass
@@ -40,118 +45,168 @@ class StreamedMember:
         return b"".join(self.pieces)
 
 
-@dataclass
-class TarZstStream:
-    """The tar bytes inside a container, as a stream; the container is checked byte by byte against canonical form."""
+class Incoming:
+    """An open archive, read in order and hashed; its first bytes can be looked at before they are read."""
 
-    file: BinaryIO
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _chunk: memoryview = field(default=memoryview(b""))
-    _total: int = 0
-    _last: bool = False
+    def __init__(self, file: BinaryIO, digest: StreamDigest) -> None:
+        """Read from where the file stands."""
+        self._file = file
+        self._digest = digest
+        self._ahead = b""
+        self.offset = 0
 
-    def members(self) -> Iterator[StreamedMember]:
-        """Yield the members; each must be read before the next is asked for, and is skipped otherwise.
+    def look(self, size: int) -> bytes:
+        """Return the next bytes, fewer at the end, without taking them."""
+        while len(self._ahead) < size and (more := self._file.read(size - len(self._ahead))):
+            self._ahead += more
+        return self._ahead[:size]
+
+    @property
+    def is_zip(self) -> bool:
+        """Whether a zip follows; looked at before anything is taken."""
+        return self.look(len(ziplayout.MAGIC)) == ziplayout.MAGIC
+
+    def take(self, size: int) -> bytes:
+        """Return exactly ``size`` bytes.
 
         Raises:
-            FormatError: Any byte is not as the writer of this format would have written it.
+            ContainerError: There are fewer.
         """
-        while True:
-            block = self.take(tar.BLOCK)
-            if block == bytes(tar.BLOCK):
-                break
-            name, size = tar.parse(block)
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        while len(data) < size and (more := self._file.read(size - len(data))):
+            data += more
+        if len(data) < size:
+            raise ContainerError("the archive ends early", advice="It was cut off; fetch it again.")
+        self._digest.update(data)
+        self.offset += size
+        return data
+
+    def end(self) -> None:
+        """Make sure that nothing is left.
+
+        Raises:
+            ContainerError: Something is.
+        """
+        if self.look(1):
+            raise ContainerError("bytes follow the end of the archive")
+
+
+def archive_members(incoming: Incoming) -> Iterator[StreamedMember]:
+    """Yield the members; each must be read before the next is asked for, and is skipped otherwise.
+
+    Raises:
+        ContainerError: Any byte is not as the writer of this format would have written it.
+    """
+    if incoming.is_zip:
+        return zip_members(incoming)
+    return TarZstStream(incoming).members()
+
+
+class TarZstStream:
+    """The tar bytes inside a ``.tar.zst``, each frame checked by writing it again."""
+
+    def __init__(self, incoming: Incoming) -> None:
+        """Read an archive from its beginning."""
+        self._incoming = incoming
+        self._chunk = memoryview(b"")
+        self._total = 0
+        self._last = False
+
+    def members(self) -> Iterator[StreamedMember]:
+        """Yield the members."""
+        while (block := self._take(tar.BLOCK)) != bytes(tar.BLOCK):
+            name, size = _parsed(tar.parse, block)
             pieces = self._content(size)
             yield StreamedMember(name, size, pieces)
             for _ in pieces:
                 pass
-            if self.take(len(tar.padding(size))) != tar.padding(size):
-                raise FormatError(f"the padding after {name} is not zero")
-        if self.take(tar.BLOCK) != bytes(tar.BLOCK):
-            raise FormatError("the tar archive does not end with two zero blocks")
+            if self._take(len(tar.padding(size))) != tar.padding(size):
+                raise ContainerError(f"the padding after {name} is not zero")
+        if self._take(tar.BLOCK) != bytes(tar.BLOCK):
+            raise ContainerError("the tar archive does not end with two zero blocks")
         self._end()
 
-    def take(self, size: int) -> bytes:
-        """Return exactly ``size`` bytes of tar."""
-        pieces = []
-        while size:
-            piece = self._some(size)
-            pieces.append(bytes(piece))
-            size -= len(piece)
-        return b"".join(pieces)
+    def _take(self, size: int) -> bytes:
+        return b"".join(self._content(size))
 
     def _content(self, size: int) -> Iterator[bytes]:
         while size:
-            piece = self._some(size)
+            if not self._chunk:
+                self._chunk = memoryview(self._next_frame())
+            piece, self._chunk = self._chunk[:size], self._chunk[size:]
             size -= len(piece)
             yield bytes(piece)
 
-    def _some(self, most: int) -> memoryview:
-        if not self._chunk:
-            self._chunk = memoryview(self._next_frame())
-        piece, self._chunk = self._chunk[:most], self._chunk[most:]
-        return piece
-
     def _next_frame(self) -> bytes:
-        head = self._raw(seekable.FRAME_HEADER)
+        head = self._incoming.take(seekable.FRAME_HEADER)
         if head[:4] != seekable.MAGIC or head[4] != seekable.DESCRIPTOR:
-            raise FormatError("a frame header of the container is not of the form this format asks for")
+            raise ContainerError("a frame header of the container is not of the form this format asks for")
         (plain,) = struct.unpack("<I", head[5:])
         if self._last or not 0 < plain <= seekable.CHUNK:
-            raise FormatError("a frame of the container has another size than this format asks for")
-        body = self._raw(seekable.frame_size(plain) - seekable.FRAME_HEADER)
-        data = b"".join(
-            body[start + 3 : start + 3 + seekable.RAW_BLOCK] for start in range(0, len(body), 3 + seekable.RAW_BLOCK)
-        )
-        if seekable.frame(data) != head + body:
-            raise FormatError("a block of the container is not of the form this format asks for")
+            raise ContainerError("a frame of the container has another size than this format asks for")
         self._last = plain < seekable.CHUNK
         self._total += plain
-        return data
+        return b"".join(self._blocks(plain))
+
+    def _blocks(self, rest: int) -> Iterator[bytes]:
+        while rest:
+            size = min(rest, seekable.RAW_BLOCK)
+            rest -= size
+            if self._incoming.take(seekable.BLOCK_HEADER) != seekable.block_header(size, last=not rest):
+                raise ContainerError("a block of the container is not of the form this format asks for")
+            yield self._incoming.take(size)
 
     def _end(self) -> None:
         if self._chunk:
-            raise FormatError("bytes follow the end of the tar archive")
+            raise ContainerError("bytes follow the end of the tar archive")
         expected = seekable.seek_table(self._total)
-        if self._raw(len(expected)) != expected:
-            raise FormatError("the seek table is not the one that belongs to this archive")
-        if self.file.read(1):
-            raise FormatError("bytes follow the end of the archive")
-
-    def _raw(self, size: int) -> bytes:
-        data = self.file.read(size)
-        while len(data) < size and (more := self.file.read(size - len(data))):
-            data += more
-        if len(data) < size:
-            raise FormatError("the archive ends early", advice="It was cut off; fetch it again.")
-        self.digest.update(data)
-        return data
+        if self._incoming.take(len(expected)) != expected:
+            raise ContainerError("the seek table is not the one that belongs to this archive")
+        self._incoming.end()
 
 
-def folder_members(folder: Path) -> Iterator[StreamedMember]:
-    """Yield the members of a bundle that lies in a folder, in the order of an archive.
+def zip_members(incoming: Incoming) -> Iterator[StreamedMember]:
+    """Yield the members of a zip, its headers and directory checked by writing them again."""
+    entries: list[ziplayout.Entry] = []
+    while incoming.is_zip:
+        offset, fixed = incoming.offset, incoming.take(ziplayout.FIXED)
+        header = fixed + incoming.take(ziplayout.rest_of_header(fixed))
+        name, size, crc = _parsed(ziplayout.parse, header)
+        found = _Crc()
+        pieces = found.count(_pieces(incoming, size))
+        yield StreamedMember(name, size, pieces)
+        for _ in pieces:
+            pass
+        if found.value != crc:
+            raise ContainerError(f"the CRC-32 of {name} is not the one in its header")
+        entries.append(ziplayout.Entry(name, size, crc, offset))
+    expected = ziplayout.directory(entries, incoming.offset)
+    if incoming.take(len(expected)) != expected:
+        raise ContainerError("the zip directory is not the one that belongs to these members")
+    incoming.end()
 
-    Raises:
-        FormatError: A file is missing, or there is one that export.json does not list.
-    """
-    listed = [member.path for member in Manifest.from_bytes(_read(folder, FIRST[0])).members]
-    names = [*FIRST, *listed, CHECKSUMS, KEY]
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    strange = sorted(set(found) - set(names))
-    if strange:
-        raise FormatError(f"{strange[0]} is not listed in export.json")
-    for name in names:
-        path = found.get(name)
-        if path is None or path.is_symlink():
-            raise FormatError(f"{name} is missing, or is a link")
-        with path.open("rb") as file:
-            yield StreamedMember(name, path.stat().st_size, pieces_of(file.read))
+
+class _Crc:
+    """The CRC-32 of what has passed."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def count(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.value = zlib.crc32(piece, self.value)
+            yield piece
 
 
-def _read(folder: Path, name: str) -> bytes:
+def _pieces(incoming: Incoming, size: int) -> Iterator[bytes]:
+    while size:
+        piece = incoming.take(min(size, PIECE))
+        size -= len(piece)
+        yield piece
+
+
+def _parsed(parse: Callable[[bytes], Value], header: bytes) -> Value:
     try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise UnreadableError(
-            f"{folder} is no bundle: {name} cannot be read", advice="Name a bundle's file, or its extracted folder."
-        ) from error
+        return parse(header)
+    except FormatError as error:
+        raise ContainerError(error.message) from error

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bundle.digests import id_hash, key_hash, observation_id
-from bundle.errors import VerificationError
+from bundle.errors import BundleError, VerificationError
 from bundle.index import IndexEntry, parse_page
 
 STEP = 12
@@ -32,7 +32,10 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     source: str
     subject: str | None
     tenant: str
-    policy_snapshot_id: str | None = None
+    policy_snapshot_id: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+FIELDS = tuple((field.encode_name, field.name) for field in msgspec.structs.fields(Envelope))
 
 
 class RecordCheck:
@@ -70,9 +73,14 @@ class RecordCheck:
     def _record(self, line: bytes) -> IndexEntry:
         try:
             record = msgspec.json.decode(line, type=Envelope)
-            json.loads(bytes(record.content))
-        except (ValueError, RecursionError) as error:
+            content = bytes(record.content)
+            json.loads(content)
+            digest = bytes.fromhex(record.sha256)
+            canonical = canonical_line(record) == line and msgspec.json.format(content, indent=-1) == content
+        except (ValueError, RecursionError, BundleError) as error:
             raise VerificationError(STEP, self._member, f"a line is no record: {error}") from error
+        if not canonical or len(digest) != hashlib.sha256().digest_size:
+            raise VerificationError(STEP, self._member, f"the line of {record.id!r} is not in canonical form")
         place = tuple(getattr(record, name).encode() for name in ORDER)
         if place <= self._last:
             raise VerificationError(STEP, self._member, f"record {record.id!r} is out of order")
@@ -80,8 +88,8 @@ class RecordCheck:
         identity = _identity(record)
         if record.observation_id != observation_id(**identity, sha256=record.sha256):
             raise VerificationError(STEP, self._member, f"record {record.id!r} has a wrong observationId")
-        digest = hashlib.sha256(line).digest()
-        return IndexEntry(id_hash(record.id), key_hash(**identity), bytes.fromhex(record.sha256), digest, 0, 0)
+        line_digest = hashlib.sha256(line).digest()
+        return IndexEntry(id_hash(record.id), key_hash(**identity), digest, line_digest, 0, 0)
 
     def _evaluation(self, line: bytes) -> IndexEntry:
         try:
@@ -90,6 +98,15 @@ class RecordCheck:
             raise VerificationError(STEP, self._member, "a line is no evaluation") from error
         digest = hashlib.sha256(line).digest()
         return IndexEntry(id_hash(finding), digest, digest, digest, 0, 0)
+
+
+def canonical_line(record: Envelope) -> bytes:
+    """Return the one line that states a record: canonical JSON, but for the document that is copied into it."""
+    found = {field: getattr(record, name) for field, name in FIELDS}
+    values = {field: value for field, value in found.items() if value is not msgspec.UNSET}
+    del values["content"]
+    rest = json.dumps(values, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    return b"".join((b'{"content":', bytes(record.content), b",", rest[1:], b"\n"))
 
 
 def _identity(record: Envelope) -> dict[str, Any]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from bundle.errors import FormatError
-from bundle.frames import parse_entries
 from bundle.index import PAGE_BYTES, IndexEntry, parse_page
-from bundle.records import index_stem, manifest_of, read_line
+from bundle.records import frame_table, index_stem, manifest_of, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +41,7 @@ class Diff(msgspec.Struct, frozen=True):
 class _Line(msgspec.Struct, frozen=True):
     kind: str = ""
     id: str = ""
+    finding: str = ""
     source: str = ""
     locator: str = ""
 
@@ -56,7 +56,7 @@ def diff(before: BundleReader, after: BundleReader) -> Diff:
     counts: dict[str, dict[str, int]] = {}
     changes: list[Change] = []
     for path in sorted({*old, *new}):
-        found = list(_changes(_Side(before, old.get(path)), _Side(after, new.get(path))))
+        found = _member_changes(_Side(before, old.get(path)), _Side(after, new.get(path)))
         counts[path] = dict(Counter(change.change for change in found))
         changes += sorted(found, key=lambda change: (change.change, change.id, change.locator))
     return Diff(counts, changes)
@@ -80,35 +80,52 @@ class _Side:
         for offset in range(0, self._reader.size(name), PAGE_BYTES):
             yield from parse_page(self._reader.read(name, offset, PAGE_BYTES))
 
-    def change(self, kind: Kind, entry: IndexEntry) -> Change:
-        if self._member is None:
-            raise FormatError("an entry without a member")
-        table = parse_entries(self._reader.read(f"{index_stem(self._member)}.frames"))
-        line = msgspec.json.decode(read_line(self._reader, self._member, table, entry), type=_Line)
-        return Change(kind, line.kind, line.id, line.source, line.locator)
+    def changes(self, kind: Kind, entries: list[IndexEntry]) -> Iterator[Change]:
+        """Yield what entries of this side are about; each frame is read once."""
+        if self._member is None or not entries:
+            return
+        table = frame_table(self._reader, self._member)
+        entries.sort(key=lambda entry: (entry.frame, entry.offset))
+        for _, line in read_lines(self._reader, self._member, table, entries):
+            named = msgspec.json.decode(line, type=_Line)
+            yield Change(kind, named.kind, named.id or named.finding, named.source, named.locator)
 
 
-def _changes(before: _Side, after: _Side) -> Iterator[Change]:
+def _member_changes(before: _Side, after: _Side) -> list[Change]:
+    found: dict[Kind, list[IndexEntry]] = {"added": [], "changed": [], "removed": []}
+    for kind, entry in _differences(before, after):
+        found[kind].append(entry)
+    return [
+        *after.changes("added", found["added"]),
+        *after.changes("changed", found["changed"]),
+        *before.changes("removed", found["removed"]),
+    ]
+
+
+def _differences(before: _Side, after: _Side) -> Iterator[tuple[Kind, IndexEntry]]:
     """Merge two sorted indexes."""
     merged = heapq.merge(
-        ((entry.id_hash + entry.key_hash, 0, entry) for entry in before.entries()),
-        ((entry.id_hash + entry.key_hash, 1, entry) for entry in after.entries()),
+        ((_key(entry), 0, entry) for entry in before.entries()),
+        ((_key(entry), 1, entry) for entry in after.entries()),
         key=lambda item: item[:2],
     )
-    pending: tuple[bytes, IndexEntry] | None = None
-    for key, side, entry in merged:
-        if side == 0:
-            if pending is not None:
-                yield before.change("removed", pending[1])
-            pending = (key, entry)
-        elif pending is not None and pending[0] == key:
-            if pending[1].line_sha256 != entry.line_sha256:
-                yield after.change("changed", entry)
-            pending = None
-        else:
-            if pending is not None:
-                yield before.change("removed", pending[1])
-                pending = None
-            yield after.change("added", entry)
-    if pending is not None:
-        yield before.change("removed", pending[1])
+    for _, group in itertools.groupby(merged, key=lambda item: item[0]):
+        sides: tuple[list[IndexEntry], list[IndexEntry]] = ([], [])
+        for _, side, entry in group:
+            sides[side].append(entry)
+        yield from _of_one_key(*sides)
+
+
+def _of_one_key(old: list[IndexEntry], new: list[IndexEntry]) -> Iterator[tuple[Kind, IndexEntry]]:
+    """Compare what both sides hold under one key: one entry each, save for a collision of hashes."""
+    kept = {entry.line_sha256 for entry in old} & {entry.line_sha256 for entry in new}
+    gone = [entry for entry in old if entry.line_sha256 not in kept]
+    come = [entry for entry in new if entry.line_sha256 not in kept]
+    pairs = min(len(gone), len(come))
+    yield from (("changed", entry) for entry in come[:pairs])
+    yield from (("added", entry) for entry in come[pairs:])
+    yield from (("removed", entry) for entry in gone[pairs:])
+
+
+def _key(entry: IndexEntry) -> bytes:
+    return entry.id_hash + entry.key_hash

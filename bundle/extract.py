@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundle.build import aside
-from bundle.errors import UnreadableError, VerificationError
+from bundle.errors import UnreadableError
 from bundle.verify import Verified, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bundle.keys import PublicKey
-
-SAFE_NAME = re.compile(
-    r"(?!.*(^|/)\.{1,2}(/|$))[A-Za-z0-9_@+=,][A-Za-z0-9._@+=,-]*(/[A-Za-z0-9_@+=,][A-Za-z0-9._@+=,-]*)*"
-)
-"""Names of members: relative, without ".", "..", hidden or empty parts, so that none can leave the folder."""
 
 
 def extract(source: Path | BinaryIO, folder: Path, *, keys: Sequence[PublicKey]) -> Verified:
@@ -30,19 +25,25 @@ def extract(source: Path | BinaryIO, folder: Path, *, keys: Sequence[PublicKey])
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UnreadableError(f"{folder} is not an empty folder", advice="Name a new one.")
-    try:
-        with aside(folder) as partial:
-            partial.mkdir(parents=True)
-            writer = _Writer(partial)
-            try:
-                verified = verify(source, keys=keys, consume=writer.write)
-            finally:
-                writer.close()
-            if folder.exists():
-                folder.rmdir()
-    except OSError as error:
-        raise UnreadableError(f"{folder} cannot be written: {error.strerror or error}") from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _telling(folder), aside(folder) as partial:
+        partial.mkdir()
+        with closing(_Writer(partial)) as writer:
+            verified = verify(source, keys=keys, consume=writer.write)
+        if folder.exists():
+            folder.rmdir()
     return verified
+
+
+@contextmanager
+def _telling(folder: Path) -> Iterator[None]:
+    """Say of errors of the disk which folder they are about."""
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableError(
+            f"{folder} cannot be written: {error.strerror or error}", advice="Make room, or name another folder."
+        ) from error
 
 
 class _Writer:
@@ -54,19 +55,23 @@ class _Writer:
         self._file: BinaryIO | None = None
 
     def write(self, name: str, piece: bytes) -> None:
+        """Take the next piece of a member, whose name ``verify`` has found safe."""
+        with _telling(self._folder):
+            self._write(name, piece)
+
+    def _write(self, name: str, piece: bytes) -> None:
         if name != self._name:
             self._open(name)
         if self._file is not None:
             self._file.write(piece)
 
     def close(self) -> None:
+        """End the last member."""
         if self._file is not None:
             self._file.close()
 
     def _open(self, name: str) -> None:
         self.close()
-        if not SAFE_NAME.fullmatch(name):
-            raise VerificationError(5, name, "the name could leave the folder it is extracted to")
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         self._name, self._file = name, path.open("xb")

@@ -53,6 +53,20 @@ def parse_page(data: bytes) -> list[IndexEntry]:
     return [IndexEntry(*row) for row in _ENTRY.iter_unpack(data)]
 
 
+def check_page(page: bytes, last: bytes) -> bytes:
+    """Return the last row of a page, whose rows must follow ``last`` and each other in order.
+
+    Raises:
+        FormatError: They do not, or the page ends within a row.
+    """
+    if len(page) % ENTRY_BYTES:
+        raise FormatError(f"an index page of {len(page)} bytes is no multiple of {ENTRY_BYTES}")
+    rows = [page[start : start + ENTRY_BYTES] for start in range(0, len(page), ENTRY_BYTES)]
+    if rows != sorted(rows) or rows[0] < last:
+        raise FormatError("index rows are not sorted")
+    return rows[-1]
+
+
 def build(entries: Iterable[IndexEntry]) -> tuple[bytes, bytes]:
     """Return (pages, root) for entries in any order: the plain form of what the exporter writes piece by piece."""
     rows = sorted(entry.to_bytes() for entry in entries)

@@ -7,9 +7,12 @@ itself, which the caller may have verified.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from bundle.digests import frames_sha256, id_hash
 from bundle.envelope import MANIFEST
@@ -20,7 +23,7 @@ from bundle.manifest import Manifest
 from bundle.zframes import plain_frames, read_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from bundle.frames import FrameEntry
     from bundle.index import IndexEntry
@@ -38,6 +41,11 @@ class FoundRecord:
     line: bytes
 
 
+class _Named(msgspec.Struct, frozen=True):
+    id: str | None = None
+    finding: str | None = None
+
+
 def manifest_of(reader: BundleReader) -> Manifest:
     """Return a bundle's manifest, unverified."""
     return Manifest.from_bytes(reader.read(MANIFEST))
@@ -51,23 +59,53 @@ def find_records(reader: BundleReader, upstream_id: str) -> Iterator[FoundRecord
     """
     manifest = manifest_of(reader)
     listed = {member.path: member for member in manifest.members}
-    wanted = id_hash(upstream_id)
     for member in manifest.members:
-        if member.frames_sha256 is None:
-            continue
-        stem = index_stem(member)
-        root = _checked(reader, listed[f"{stem}.root"])
-        entries = list(lookup(root, wanted, partial(reader.read, f"{stem}.pages")))
-        if entries:
-            frames = _frames(reader, member, listed[f"{stem}.frames"])
-            for entry in entries:
-                yield FoundRecord(member.path, _line(reader, member, frames, entry))
+        if member.frames_sha256 is not None and f"{index_stem(member)}.root" in listed:
+            yield from _in_member(reader, member, listed, upstream_id)
+
+
+def _in_member(
+    reader: BundleReader, member: Member, listed: Mapping[str, Member], upstream_id: str
+) -> Iterator[FoundRecord]:
+    stem = index_stem(member)
+    root = _checked(reader, listed[f"{stem}.root"])
+    entries = list(lookup(root, id_hash(upstream_id), partial(reader.read, f"{stem}.pages")))
+    if not entries:
+        return
+    frames = frame_table(reader, member)
+    entries.sort(key=lambda entry: (entry.frame, entry.offset))
+    for _, line in read_lines(reader, member, frames, entries):
+        # Ids are hashed to 64 bits: another id may share the hash.
+        if id_of(line) == upstream_id:
+            yield FoundRecord(member.path, line)
+
+
+def id_of(line: bytes) -> str | None:
+    """Return what the index calls a line's id: its ``id``, or for an evaluation the finding it is about.
+
+    Raises:
+        FormatError: The line is not the JSON it should be.
+    """
+    try:
+        named = msgspec.json.decode(line, type=_Named)
+    except msgspec.MsgspecError as error:
+        raise FormatError(f"a line is no record: {error}") from error
+    return named.finding if named.id is None else named.id
 
 
 def iterate_lines(reader: BundleReader, member: Member) -> Iterator[bytes]:
-    """Yield the lines of a framed member, their newlines included, one frame in memory at a time."""
-    for _, plain in plain_frames(reader.stream(member.path), limit=MAX_FRAME, workers=1):
+    """Yield the lines of a framed member, their newlines included, a few frames in memory at a time.
+
+    Raises:
+        FormatError: A frame is damaged, or, after the last line, the frames are not those export.json stands for.
+    """
+    rows = []
+    limit = min(MAX_FRAME, member.plain_bytes or 0)
+    for row, plain in plain_frames(reader.stream(member.path), limit=limit, workers=1):
+        rows.append((row.plain_bytes, row.sha256))
         yield from (line + b"\n" for line in plain.split(b"\n")[:-1])
+    if frames_sha256(rows) != member.frames_sha256:
+        raise FormatError(f"{member.path} does not hold the frames that export.json stands for")
 
 
 def index_stem(member: Member) -> str:
@@ -75,9 +113,46 @@ def index_stem(member: Member) -> str:
     return "indexes/" + member.path.split("/", 1)[1].removesuffix(".jsonl.zst")
 
 
-def read_line(reader: BundleReader, member: Member, frames: list[FrameEntry], entry: IndexEntry) -> bytes:
-    """Return the line that an index entry points to, checked against its digest."""
-    return _line(reader, member, frames, entry)
+def read_lines(
+    reader: BundleReader, member: Member, frames: list[FrameEntry], entries: Iterable[IndexEntry]
+) -> Iterator[tuple[IndexEntry, bytes]]:
+    """Yield each entry with the line it points to, checked against its digest.
+
+    A frame is read once as long as entries of it follow one another: sort them by frame.
+
+    Raises:
+        FormatError: A frame or a line is not the one that the index stands for.
+    """
+    for number, group in itertools.groupby(entries, key=lambda entry: entry.frame):
+        if number >= len(frames):
+            raise FormatError(f"{member.path}: the index points to frame {number}, which does not exist")
+        plain = _frame(reader, member, frames[number])
+        for entry in group:
+            line = plain[entry.offset : plain.find(b"\n", entry.offset) + 1]
+            if hashlib.sha256(line).digest() != entry.line_sha256:
+                raise FormatError(f"{member.path}: a record is not the one that the index stands for")
+            yield entry, line
+
+
+def frame_table(reader: BundleReader, member: Member) -> list[FrameEntry]:
+    """Return the frame table of a member; its rows are what framesSha256 was made of.
+
+    Raises:
+        FormatError: It is another table.
+    """
+    name = f"{index_stem(member)}.frames"
+    frames = parse_entries(reader.read(name))
+    if frames_sha256((row.plain_bytes, row.sha256) for row in frames) != member.frames_sha256:
+        raise FormatError(f"{name} does not list the frames that export.json stands for")
+    return frames
+
+
+def _frame(reader: BundleReader, member: Member, row: FrameEntry) -> bytes:
+    limit = min(MAX_FRAME, row.plain_bytes)
+    plain = read_frame(reader.read(member.path, row.offset, row.compressed_bytes), limit=limit)
+    if hashlib.sha256(plain).digest() != row.sha256:
+        raise FormatError(f"{member.path}: a frame is not the one that export.json stands for")
+    return plain
 
 
 def _checked(reader: BundleReader, member: Member) -> bytes:
@@ -85,23 +160,3 @@ def _checked(reader: BundleReader, member: Member) -> bytes:
     if hashlib.sha256(data).hexdigest() != member.sha256:
         raise FormatError(f"{member.path} is not the one that export.json lists")
     return data
-
-
-def _frames(reader: BundleReader, member: Member, table: Member) -> list[FrameEntry]:
-    """Return the frame table; its rows are what framesSha256 was made of."""
-    frames = parse_entries(reader.read(table.path))
-    if frames_sha256((row.plain_bytes, row.sha256) for row in frames) != member.frames_sha256:
-        raise FormatError(f"{table.path} does not list the frames that export.json stands for")
-    return frames
-
-
-def _line(reader: BundleReader, member: Member, frames: list[FrameEntry], entry: IndexEntry) -> bytes:
-    if entry.frame >= len(frames):
-        raise FormatError(f"{member.path}: the index points to frame {entry.frame}, which does not exist")
-    row = frames[entry.frame]
-    plain = read_frame(reader.read(member.path, row.offset, row.compressed_bytes), limit=MAX_FRAME)
-    end = plain.find(b"\n", entry.offset)
-    line = plain[entry.offset : end + 1]
-    if hashlib.sha256(plain).digest() != row.sha256 or hashlib.sha256(line).digest() != entry.line_sha256:
-        raise FormatError(f"{member.path}: a record is not the one that the index stands for")
-    return line

@@ -34,9 +34,13 @@ def frame(data: bytes) -> bytes:
     blocks = [data[start : start + RAW_BLOCK] for start in range(0, len(data), RAW_BLOCK)]
     parts = [MAGIC, bytes([DESCRIPTOR]), struct.pack("<I", len(data))]
     for position, block in enumerate(blocks):
-        last = position == len(blocks) - 1
-        parts += [(len(block) << 3 | last).to_bytes(BLOCK_HEADER, "little"), block]
+        parts += [block_header(len(block), last=position == len(blocks) - 1), block]
     return b"".join(parts)
+
+
+def block_header(size: int, *, last: bool) -> bytes:
+    """Return the header of a raw block (RFC 8878, 3.1.1.2)."""
+    return (size << 3 | last).to_bytes(BLOCK_HEADER, "little")
 
 
 def frame_size(plain: int) -> int:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bundle import seekable, tar
-from bundle.build import PIECE
-from bundle.envelope import CHECKSUMS, FIRST, KEY, MANIFEST
+from bundle import seekable, tar, ziplayout
+from bundle.container import PIECE
+from bundle.envelope import FIRST, LAST, MANIFEST
 from bundle.errors import FormatError, MemberNotFoundError, UnreadableError
 from bundle.manifest import Manifest
+from bundle.names import check_payload_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,13 +124,90 @@ class FolderReader(_Reader):
 
 @dataclass
 class ArchiveReader(_Reader):
-    """A bundle in a ``.tar.zst``; ``offsets`` are those of members' content among the tar bytes."""
+    """A bundle in one file; ``starts`` are where members' headers begin among its uncompressed bytes."""
 
-    file: RangeFile = field(kw_only=True)
-    offsets: Mapping[str, int] = field(default_factory=dict)
+    form: ArchiveForm = field(kw_only=True)
+    starts: Mapping[str, int] = field(default_factory=dict)
+    _checked: set[str] = field(default_factory=set)
 
     def _range(self, name: str, offset: int, length: int) -> bytes:
-        return read_plain(self.file, self.offsets[name] + offset, length)
+        if name not in self._checked:
+            self._check_header(name)
+        return self.form.read_plain(self.starts[name] + self.form.header_size(name, self.sizes[name]) + offset, length)
+
+    def _check_header(self, name: str) -> None:
+        """Make sure, once a member, that it lies where arithmetic says."""
+        found = self.form.header_at(self.starts[name])
+        if found != (name, self.sizes[name]):
+            raise FormatError(f"the member {found[0]!r} of {found[1]} bytes stands where {name} should be")
+        self._checked.add(name)
+
+
+class ArchiveForm(Protocol):
+    """What differs between archives: where the bytes of members and their headers lie in the file."""
+
+    def read_plain(self, offset: int, length: int) -> bytes:
+        """Return bytes of members and headers."""
+
+    def header_at(self, offset: int) -> tuple[str, int]:
+        """Return (name, size) from the header at an offset; FormatError when there is none."""
+
+    def header_size(self, name: str, size: int) -> int:
+        """Return the size of a member's header."""
+
+    def span(self, name: str, size: int) -> int:
+        """Return the bytes from a member's header to the next."""
+
+
+@dataclass(frozen=True)
+class TarZstForm:
+    """Tar bytes in the frames of a container."""
+
+    file: RangeFile
+
+    def read_plain(self, offset: int, length: int) -> bytes:
+        """Return tar bytes."""
+        return read_plain(self.file, offset, length)
+
+    def header_at(self, offset: int) -> tuple[str, int]:
+        """Return (name, size) from the header at an offset."""
+        return tar.parse(self.read_plain(offset, tar.BLOCK))
+
+    def header_size(self, name: str, size: int) -> int:
+        """Return the size of a member's header."""
+        del name, size
+        return tar.BLOCK
+
+    def span(self, name: str, size: int) -> int:
+        """Return the bytes from a member's header to the next."""
+        del name
+        return tar.span(size)
+
+
+@dataclass(frozen=True)
+class ZipForm:
+    """Stored members one after another."""
+
+    file: RangeFile
+
+    def read_plain(self, offset: int, length: int) -> bytes:
+        """Return bytes as they are."""
+        return self.file.read_at(offset, length)
+
+    def header_at(self, offset: int) -> tuple[str, int]:
+        """Return (name, size) from the header at an offset."""
+        fixed = self.file.read_at(offset, ziplayout.FIXED)
+        rest = self.file.read_at(offset + ziplayout.FIXED, ziplayout.rest_of_header(fixed))
+        name, size, _ = ziplayout.parse(fixed + rest)
+        return name, size
+
+    def header_size(self, name: str, size: int) -> int:
+        """Return the size of a member's header."""
+        return ziplayout.header_size(name, size)
+
+    def span(self, name: str, size: int) -> int:
+        """Return the bytes from a member's header to the next."""
+        return ziplayout.header_size(name, size) + size
 
 
 def read_plain(file: RangeFile, offset: int, length: int) -> bytes:
@@ -164,31 +242,47 @@ def open_archive(file: RangeFile) -> ArchiveReader:
     Raises:
         FormatError: It is no archive of this format.
     """
+    form = _form(file)
+    sizes: dict[str, int] = {}
+    starts: dict[str, int] = {}
+    reader = ArchiveReader(form=form, sizes=sizes, starts=starts)
+    end = 0
+
+    def place(name: str, size: int) -> int:
+        sizes[name], starts[name] = size, end
+        return end + form.span(name, size)
+
+    for name in FIRST:
+        end = place(name, _small_size(form, name, end))
+    for member in Manifest.from_bytes(reader.read(MANIFEST)).members:
+        end = place(member.path, member.bytes)
+    for name in LAST:
+        end = place(name, _small_size(form, name, end))
+    return reader
+
+
+def _form(file: RangeFile) -> ArchiveForm:
+    """Tell by its beginning and end what a file is."""
+    if file.read_at(0, len(ziplayout.MAGIC)) == ziplayout.MAGIC:
+        return ZipForm(file)
     footer = file.read_at(max(file.size - seekable.TABLE_FOOTER, 0), seekable.TABLE_FOOTER)
     if len(footer) < seekable.TABLE_FOOTER or footer[5:] != struct.pack("<I", seekable.FOOTER_MAGIC):
-        raise FormatError("it does not end with a seek table", advice="Name a .tar.zst or an extracted folder.")
+        raise FormatError("it does not end with a seek table", advice="Name a bundle's file, or its extracted folder.")
     seekable.plain_size(file.size, int.from_bytes(footer[:4], "little"))
-    offset, sizes, offsets = 0, {}, {}
-    for name in FIRST:
-        sizes[name], offsets[name], offset = _place(file, name, offset)
-    manifest = Manifest.from_bytes(read_plain(file, offsets[MANIFEST], sizes[MANIFEST]))
-    for member in manifest.members:
-        sizes[member.path], offsets[member.path] = member.bytes, offset + tar.BLOCK
-        offset += tar.span(member.bytes)
-    for name in (CHECKSUMS, KEY):
-        sizes[name], offsets[name], offset = _place(file, name, offset)
-    return ArchiveReader(file=file, sizes=sizes, offsets=offsets)
+    return TarZstForm(file)
 
 
-def _place(file: RangeFile, name: str, offset: int) -> tuple[int, int, int]:
-    """Return (size, offset of the content, offset of the next header) of a member whose header is at ``offset``."""
-    found, size = tar.parse(read_plain(file, offset, tar.BLOCK))
+def _small_size(form: ArchiveForm, name: str, offset: int) -> int:
+    """Return the size of a member of the envelope, whose header must be at ``offset``."""
+    found, size = form.header_at(offset)
     if found != name or size > MAX_MANIFEST:
         raise FormatError(f"the member {found!r} stands where {name} should be")
-    return size, offset + tar.BLOCK, offset + tar.span(size)
+    return size
 
 
 def _open_folder(folder: Path) -> FolderReader:
-    manifest = Manifest.from_bytes((folder / MANIFEST).read_bytes())
-    names = [*FIRST, *(member.path for member in manifest.members), CHECKSUMS, KEY]
+    with (folder / MANIFEST).open("rb") as file:
+        manifest = Manifest.from_bytes(file.read(MAX_MANIFEST))
+    check_payload_names(member.path for member in manifest.members)
+    names = [*FIRST, *(member.path for member in manifest.members), *LAST]
     return FolderReader(sizes={name: (folder / name).stat().st_size for name in names}, folder=folder)

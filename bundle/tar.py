@@ -9,14 +9,18 @@ END = bytes(2 * BLOCK)
 """Two zero blocks end the archive; nothing follows them."""
 
 MAX_NAME = 100
-MAX_SIZE = 8**11 - 1
+BASE_256 = 0x80
+MAX_OCTAL = 8**11 - 1
+"""The largest size that eleven octal digits state; larger ones are written in base 256, as GNU tar does."""
+
+MAX_SIZE = 2**63 - 1
 
 
 def header(name: str, size: int) -> bytes:
     """Return the 512 bytes before a member: ustar, mode 0644, uid and gid 0, no names, mtime 0.
 
     Raises:
-        FormatError: The name does not fit into 100 bytes of ASCII, or the size not into 8 GiB.
+        FormatError: The name does not fit into 100 bytes of ASCII, or the size not into 63 bits.
     """
     encoded = name.encode("ascii", "replace")
     if not 0 < len(encoded) <= MAX_NAME or not name.isascii():
@@ -25,7 +29,8 @@ def header(name: str, size: int) -> bytes:
         raise FormatError(f"member {name} of {size} bytes does not fit into a tar header")
     block = bytearray(BLOCK)
     block[0 : len(encoded)] = encoded
-    block[100:136] = b"0000644\x000000000\x000000000\x00%011o\x00" % size
+    block[100:124] = b"0000644\x000000000\x000000000\x00"
+    block[124:136] = b"%011o\x00" % size if size <= MAX_OCTAL else b"\x80" + size.to_bytes(11, "big")
     block[136:148] = b"00000000000\x00"
     block[148:156] = b" " * 8
     block[156:157] = b"0"
@@ -52,7 +57,7 @@ def parse(block: bytes) -> tuple[str, int]:
     """
     try:
         name = block[:MAX_NAME].rstrip(b"\x00").decode("ascii")
-        size = int(block[124:135], 8)
+        size = int(block[124:135], 8) if block[124] < BASE_256 else int.from_bytes(block[125:136], "big")
     except ValueError as error:
         raise FormatError("a tar header is damaged, or not of the form this format asks for") from error
     if header(name, size) != block:

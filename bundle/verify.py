@@ -5,20 +5,22 @@ The steps, as in docs/format.md, "Verification"; the code below carries the same
 1.  The container: every byte is what the writer of this format would have written; the envelope's first seven
     members come first, in order.
 2.  The signature over export.json is that of a trusted key.
-3.  export.json is canonical, follows its schema, and its contentDigest is that of its members.
+3.  export.json is canonical, follows its schema, its contentDigest is that of its members, and their names are safe
+    and unique.
 4.  Every other signed member of the envelope is byte for byte what export.json and that key ask for.
 5.  The payload follows: the members export.json lists, in its order, with its sizes, and nothing else.
 6.  Every payload member has the SHA-256 that export.json lists.
 7.  Framed members: every frame decompresses, framesSha256, plain size and number of records are as listed, and the
     frame table lists exactly these frames.
-8.  Record indexes: the root lists exactly the pages, and the pages are sorted.
+8.  Record indexes: the root lists exactly the pages, and their rows are sorted.
 9.  checksums.txt lists every member but itself, in order, with its digest.
 10. cosign.pub is the key that verified.
 11. Nothing follows.
 12. Only with ``deep``: every record is a line of JSON in the order of export, and its entry in the index points to it.
 
 The verifier trusts nothing it has not checked, writes nothing, and bounds every size before it allocates. It either
-returns ``Verified`` or raises VerificationError, or UnreadableError when there is nothing to read.
+returns ``Verified`` or raises VerificationError, or UnreadableError when there is nothing to read: nothing else, for
+any bytes.
 """
 
 from __future__ import annotations
@@ -28,25 +30,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from bundle.container import StreamedMember, TarZstStream, folder_members
-from bundle.deep import RecordCheck
-from bundle.digests import frames_sha256
+from bundle.container import ContainerError, Incoming, StreamedMember, archive_members
+from bundle.content import ContentChecks, Limits
 from bundle.envelope import (
     CHECKSUMS,
     FIRST,
     KEY,
+    MANIFEST,
     EnvelopeError,
     check_envelope,
     parse_checksums,
     signed_manifest,
 )
 from bundle.errors import BundleError, FormatError, UnreadableError, VerificationError
-from bundle.index import PAGE_BYTES
-from bundle.zframes import plain_frames
+from bundle.folder import folder_members
+from bundle.hashing import StreamDigest
+from bundle.names import check_payload_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from bundle.build import Layout
     from bundle.keys import PublicKey
     from bundle.manifest import Manifest, Member
 
@@ -55,21 +59,14 @@ CONTAINER = "archive"
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What is allowed before anything is allocated, in bytes."""
-
-    envelope_member: int = 64 << 20
-    frame: int = 1 << 30
-
-
-@dataclass(frozen=True)
 class Verified:
-    """What was verified: use this manifest, and no other."""
+    """What was verified: use this manifest, and no other. ``archive_sha256`` is None for a folder."""
 
     manifest: Manifest
     key_id: str
     archive_sha256: str | None
     deep: bool
+    layout: Layout
 
 
 @dataclass
@@ -77,13 +74,14 @@ class _State:
     """What has been seen so far."""
 
     keys: Sequence[PublicKey]
-    deep: bool
     limits: Limits
+    checks: ContentChecks
     consume: Callable[[str, bytes], None] | None
     digests: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, bytes] = field(default_factory=dict)
-    pages: dict[str, bytes] = field(default_factory=dict)
-    records: dict[str, RecordCheck] = field(default_factory=dict)
+
+    def take(self, name: str, piece: bytes) -> None:
+        if self.consume:
+            self.consume(name, piece)
 
 
 def verify(
@@ -97,39 +95,51 @@ def verify(
     """Verify a bundle in one pass.
 
     Args:
-        source: Path of an archive or folder, or an open stream of an archive.
+        source: Path of an archive or folder, or an open stream of an archive, which need not be seekable.
         keys: Public keys the caller trusts; never taken from the bundle.
         deep: Also look at every record (step 12).
         limits: Bounds on what is read into memory.
         consume: Called with (member, piece) for all bytes as they are read, before they are verified as a whole:
-            for callers that write aside and keep the result only when this function returns.
+            for callers that write aside and keep the result only when this function returns. Every member comes with
+            at least one piece, which may be empty.
 
     Raises:
         VerificationError: A step failed; it names the step and the member.
-        UnreadableError: There is nothing to read, or the medium failed.
+        UnreadableError: There is nothing to read, or the medium failed. Nothing but these two is raised.
     """
-    state = _State(keys, deep, limits or Limits(), consume)
+    bounds = limits or Limits()
+    state = _State(keys, bounds, ContentChecks(bounds, deep=deep), consume)
     try:
-        if isinstance(source, Path) and source.is_dir():
-            return _verify(folder_members(source), state, None)
-        if isinstance(source, Path):
-            with source.open("rb") as file:
-                return _verify_archive(file, state)
-        return _verify_archive(source, state)
-    except OSError as error:
-        raise UnreadableError(f"{source} cannot be read: {error.strerror or error}") from error
+        return _verify_source(source, state)
     except (VerificationError, UnreadableError):
         raise
+    except OSError as error:
+        raise UnreadableError(f"{source} cannot be read: {error.strerror or error}") from error
     except BundleError as error:
         raise VerificationError(1, CONTAINER, error.message, advice=error.advice or ALTERED) from error
+    except Exception as error:  # whatever hostile bytes set off, the answer is a refusal
+        raise VerificationError(1, CONTAINER, f"it cannot be understood ({type(error).__name__}: {error})") from error
+
+
+def _verify_source(source: Path | BinaryIO, state: _State) -> Verified:
+    if not isinstance(source, Path):
+        return _verify_archive(source, state)
+    if source.is_dir():
+        manifest, key = _verify(folder_members(source), state)
+        return Verified(manifest, key.key_id, None, state.checks.deep, "dir")
+    with source.open("rb") as file:
+        return _verify_archive(file, state)
 
 
 def _verify_archive(file: BinaryIO, state: _State) -> Verified:
-    stream = TarZstStream(file)
-    return _verify(stream.members(), state, stream)
+    with StreamDigest() as digest:
+        incoming = Incoming(file, digest)
+        layout: Layout = "zip" if incoming.is_zip else "tar.zst"
+        manifest, key = _verify(archive_members(incoming), state)
+        return Verified(manifest, key.key_id, digest.hexdigest(), state.checks.deep, layout)
 
 
-def _verify(members: Iterator[StreamedMember], state: _State, stream: TarZstStream | None) -> Verified:
+def _verify(members: Iterator[StreamedMember], state: _State) -> tuple[Manifest, PublicKey]:
     # 1. The envelope's first members, in order.
     files = {name: _small(_expect(members, name, step=1), state, step=1) for name in FIRST}
     manifest, key = _check_signed(files, state)
@@ -144,7 +154,7 @@ def _verify(members: Iterator[StreamedMember], state: _State, stream: TarZstStre
     extra = next(members, None)
     if extra is not None:
         raise _failed(11, extra.name, "a member after the last one")
-    return Verified(manifest, key.key_id, stream.digest.hexdigest() if stream else None, state.deep)
+    return manifest, key
 
 
 def _check_signed(files: dict[str, bytes], state: _State) -> tuple[Manifest, PublicKey]:
@@ -152,8 +162,12 @@ def _check_signed(files: dict[str, bytes], state: _State) -> tuple[Manifest, Pub
     try:
         manifest, key = signed_manifest(files, state.keys)
     except EnvelopeError as error:
-        step = 3 if error.member == FIRST[0] else 2
+        step = 3 if error.member == MANIFEST else 2
         raise VerificationError(step, error.member, error.message, advice=error.advice or ALTERED) from error
+    try:
+        check_payload_names(member.path for member in manifest.members)
+    except FormatError as error:
+        raise VerificationError(3, MANIFEST, error.message, advice="Tell its sender.") from error
     # 4. The rest of the envelope.
     try:
         check_envelope(files, key)
@@ -166,17 +180,17 @@ def _check_member(listed: Member, member: StreamedMember, state: _State) -> None
     digest = hashlib.sha256()
 
     def hashed() -> Iterator[bytes]:
+        state.take(member.name, b"")
         for piece in member.pieces:
             digest.update(piece)
-            if state.consume:
-                state.consume(member.name, piece)
+            state.take(member.name, piece)
             yield piece
 
     pieces = hashed()
-    # 7. and 8. need the bytes in another form than their hash.
+    # 7., 8. and 12. need the bytes in another form than their hash.
     content_error: VerificationError | None = None
     try:
-        _check_content(listed, pieces, state)
+        state.checks.check(listed, pieces)
     except VerificationError as error:
         content_error = error
     for _ in pieces:
@@ -187,77 +201,6 @@ def _check_member(listed: Member, member: StreamedMember, state: _State) -> None
         raise _failed(6, listed.path, "its SHA-256 is not the one in export.json")
     if content_error is not None:
         raise content_error
-
-
-def _check_content(listed: Member, pieces: Iterator[bytes], state: _State) -> None:
-    stem = listed.path.split("/", 1)[-1]
-    if listed.frames_sha256 is not None:
-        _check_frames(listed, stem.removesuffix(".jsonl.zst"), pieces, state)
-    elif stem.endswith(".frames"):
-        _check_table(listed, stem.removesuffix(".frames"), pieces, state)
-    elif stem.endswith(".pages"):
-        _check_pages(listed, stem.removesuffix(".pages"), pieces, state)
-    elif stem.endswith(".root"):
-        _check_root(listed, stem.removesuffix(".root"), pieces, state)
-
-
-def _check_frames(listed: Member, stem: str, pieces: Iterator[bytes], state: _State) -> None:
-    # 7. Decompress and hash every frame; keep one row of 64 bytes a frame.
-    rows, sizes, records = bytearray(), [], 0
-    check = RecordCheck(listed.path) if state.deep else None
-    try:
-        for row, plain in plain_frames(pieces, limit=state.limits.frame, workers=2):
-            rows += row.to_bytes()
-            sizes.append((row.plain_bytes, row.sha256))
-            records = row.first_record + plain.count(b"\n")
-            if check:
-                check.add(len(sizes) - 1, plain)
-    except VerificationError:
-        raise
-    except FormatError as error:
-        raise _failed(7, listed.path, error.message) from error
-    found = (frames_sha256(sizes), sum(size for size, _ in sizes), records)
-    if found != (listed.frames_sha256, listed.plain_bytes, listed.records):
-        raise _failed(7, listed.path, "its frames, plain size or records are not those in export.json")
-    state.tables[stem] = bytes(rows)
-    if check:
-        state.records[stem] = check
-
-
-def _check_table(listed: Member, stem: str, pieces: Iterator[bytes], state: _State) -> None:
-    # 7. The table lists exactly the frames that were read.
-    if b"".join(pieces) != state.tables.get(stem):
-        raise _failed(7, listed.path, "the table does not list the frames of its member")
-
-
-def _check_pages(listed: Member, stem: str, pieces: Iterator[bytes], state: _State) -> None:
-    # 8. Keep 40 bytes a page, as the root must have them.
-    root, last, rest = bytearray(), b"", b""
-    for piece in pieces:
-        rest += piece
-        while len(rest) >= PAGE_BYTES:
-            last = _add_page(listed, rest[:PAGE_BYTES], root, last, state.records.get(stem))
-            rest = rest[PAGE_BYTES:]
-    if rest:
-        _add_page(listed, rest, root, last, state.records.get(stem))
-    state.pages[stem] = bytes(root)
-    if stem in state.records:
-        state.records[stem].finish()
-
-
-def _add_page(listed: Member, page: bytes, root: bytearray, last: bytes, check: RecordCheck | None) -> bytes:
-    if page[:40] < last:
-        raise _failed(8, listed.path, "its pages are not sorted")
-    root += page[:8] + hashlib.sha256(page).digest()
-    if check is not None:
-        check.add_page(page)
-    return page[-112:-72]
-
-
-def _check_root(listed: Member, stem: str, pieces: Iterator[bytes], state: _State) -> None:
-    # 8. The root lists exactly the pages.
-    if b"".join(pieces) != state.pages.get(stem):
-        raise _failed(8, listed.path, "the index root does not list the pages of its index")
 
 
 def _check_last(members: Iterator[StreamedMember], key: PublicKey, state: _State) -> None:
@@ -290,10 +233,11 @@ def _small(member: StreamedMember, state: _State, *, step: int) -> bytes:
     """Read a member of the envelope, and remember its digest."""
     try:
         data = member.read_all(state.limits.envelope_member)
+    except ContainerError:
+        raise
     except FormatError as error:
         raise _failed(step, member.name, error.message) from error
-    if state.consume:
-        state.consume(member.name, data)
+    state.take(member.name, data)
     state.digests[member.name] = hashlib.sha256(data).hexdigest()
     return data
 

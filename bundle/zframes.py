@@ -15,10 +15,18 @@ from bundle.frames import FrameEntry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    _Reading = Future[tuple[bytes, bytes, int]]
+
 MAGIC = b"\x28\xb5\x2f\xfd"
-LONGEST_HEADER = 18
+SLACK = 1024
+"""Bytes that headers may add to a small frame that does not compress."""
+
 RAW, RLE = 0, 1
 IN_FLIGHT = 4
+"""Frames that may be read ahead."""
+
+IN_FLIGHT_BYTES = 32 << 20
+"""Plain bytes that may be read ahead; a frame larger than that is read alone."""
 
 
 def split(pieces: Iterator[bytes], *, limit: int) -> Iterator[bytes]:
@@ -42,37 +50,58 @@ def read_frame(data: bytes, *, limit: int) -> bytes:
     Raises:
         FormatError: It is damaged, does not state its size, or states more than ``limit`` bytes.
     """
+    stated_size(data, limit)
     try:
-        size = zstandard.get_frame_parameters(data).content_size
-        if not 0 < size <= limit:
-            raise FormatError(f"a frame states {size} plain bytes; between 1 and {limit} are allowed")
         return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise FormatError(f"a frame cannot be decompressed: {error}") from error
+
+
+def stated_size(data: bytes, limit: int) -> int:
+    """Return the plain size that a frame states.
+
+    Raises:
+        FormatError: It does not state one, or one that is not between 1 and ``limit``.
+    """
+    try:
+        size = zstandard.get_frame_parameters(data).content_size
+    except zstandard.ZstdError as error:
+        raise FormatError(f"a frame has a damaged header: {error}") from error
+    if not 0 < size <= limit:
+        raise FormatError(f"a frame states {size} plain bytes; between 1 and {limit} are allowed")
+    return size
 
 
 def plain_frames(pieces: Iterator[bytes], *, limit: int, workers: int) -> Iterator[tuple[FrameEntry, bytes]]:
     """Yield (table row, plain bytes) of every frame, in order; threads decompress and hash ahead.
 
     ``first_record`` of the rows counts newlines.
+
+    Raises:
+        FormatError: A frame is damaged, or larger than ``limit`` plain bytes.
     """
     offset = records = 0
-    with ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool:
-        waiting: deque[tuple[int, Future[tuple[bytes, bytes, int]]]] = deque()
-        frames = split(pieces, limit=limit)
-        exhausted = False
-        while waiting or not exhausted:
-            while not exhausted and len(waiting) < IN_FLIGHT:
-                frame = next(frames, None)
-                if frame is None:
-                    exhausted = True
-                else:
-                    waiting.append((len(frame), pool.submit(_read, frame, limit)))
-            if waiting:
-                size, future = waiting.popleft()
-                plain, digest, lines = future.result()
-                yield _row(offset, size, len(plain), records, digest), plain
-                offset, records = offset + size, records + lines
+    with ThreadPoolExecutor(workers, thread_name_prefix="frame") as pool:
+        for size, future in _ahead(split(pieces, limit=limit + (limit >> 7) + SLACK), pool, limit):
+            plain, digest, lines = future.result()
+            yield _row(offset, size, len(plain), records, digest), plain
+            offset, records = offset + size, records + lines
+
+
+def _ahead(frames: Iterator[bytes], pool: ThreadPoolExecutor, limit: int) -> Iterator[tuple[int, _Reading]]:
+    """Yield (compressed size, reading) of every frame in order, keeping a bounded number of them at work."""
+    waiting: deque[tuple[int, int, _Reading]] = deque()
+    held = 0
+    for frame in frames:
+        plain = stated_size(frame, limit)
+        while waiting and (len(waiting) >= IN_FLIGHT or held + plain > IN_FLIGHT_BYTES):
+            size, done, reading = waiting.popleft()
+            held -= done
+            yield size, reading
+        waiting.append((len(frame), plain, pool.submit(_read, frame, limit)))
+        held += plain
+    for size, _, reading in waiting:
+        yield size, reading
 
 
 def _row(offset: int, size: int, plain: int, records: int, digest: bytes) -> FrameEntry:

@@ -1,0 +1,158 @@
+"""Steps 7, 8 and 12 of verification: what framed members, their frame tables and their record indexes hold."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundle.container import ContainerError
+from bundle.deep import RecordCheck
+from bundle.digests import frames_sha256
+from bundle.errors import FormatError, VerificationError
+from bundle.index import PAGE_BYTES, check_page
+from bundle.zframes import plain_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bundle.frames import FrameEntry
+    from bundle.manifest import Member
+
+    _Check = Callable[[Member, str, Iterator[bytes]], None]
+
+MADE_SO = "The bundle was signed like this, so it was not altered on its way; tell its sender."
+FRAMED = ".jsonl.zst"
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is allowed before anything is allocated, in bytes.
+
+    Attributes:
+        envelope_member: A member of the envelope.
+        frame: The plain bytes of one frame; it is never larger than its member is stated to be either.
+    """
+
+    envelope_member: int = 64 << 20
+    frame: int = 1 << 30
+
+
+class ContentChecks:
+    """Looks into members as they pass, and keeps what later ones must agree with.
+
+    Memory: 64 bytes a frame and 40 bytes an index page.
+    """
+
+    def __init__(self, limits: Limits, *, deep: bool) -> None:
+        """Start before the first member."""
+        self.deep = deep
+        self._limits = limits
+        self._tables: dict[str, bytes] = {}
+        self._roots: dict[str, bytes] = {}
+        self._records: dict[str, RecordCheck] = {}
+
+    def check(self, listed: Member, pieces: Iterator[bytes]) -> None:
+        """Take the bytes of the next member, not always to their end.
+
+        Raises:
+            VerificationError: They hold something else than they should.
+        """
+        stem = listed.path.split("/", 1)[-1]
+        if listed.frames_sha256 is not None:
+            self._check_frames(listed, stem.removesuffix(FRAMED), pieces)
+        by_suffix: dict[str, _Check] = {
+            ".frames": self._check_table,
+            ".pages": self._check_pages,
+            ".root": self._check_root,
+        }
+        for suffix, check in by_suffix.items():
+            if stem.endswith(suffix):
+                check(listed, stem.removesuffix(suffix), pieces)
+
+    def _check_frames(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
+        # 7. Decompress and hash every frame; keep one row of 64 bytes a frame.
+        rows: list[FrameEntry] = []
+        records = 0
+        check = RecordCheck(listed.path) if self.deep else None
+        for row, plain in self._frames(listed, pieces):
+            records = row.first_record + plain.count(b"\n")
+            if check:
+                check.add(len(rows), plain)
+            rows.append(row)
+        total = sum(row.plain_bytes for row in rows)
+        digest = frames_sha256((row.plain_bytes, row.sha256) for row in rows)
+        if (digest, total, records) != (listed.frames_sha256, listed.plain_bytes, listed.records):
+            raise _failed(7, listed.path, "its frames, plain size or records are not those in export.json")
+        self._tables[stem] = b"".join(row.to_bytes() for row in rows)
+        if check:
+            self._records[stem] = check
+
+    def _frames(self, listed: Member, pieces: Iterator[bytes]) -> Iterator[tuple[FrameEntry, bytes]]:
+        """Yield the frames as long as they stay within what export.json lists."""
+        rest = listed.plain_bytes or 0
+        try:
+            for row, plain in plain_frames(pieces, limit=min(self._limits.frame, rest), workers=WORKERS):
+                rest -= row.plain_bytes
+                if rest < 0 or not plain.endswith(b"\n"):
+                    raise _failed(7, listed.path, "a frame goes beyond the size in export.json, or ends in a record")
+                yield row, plain
+        except ContainerError:
+            raise
+        except FormatError as error:
+            raise _failed(7, listed.path, error.message) from error
+
+    def _check_table(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
+        # 7. The table lists exactly the frames that were read.
+        if not _equals(pieces, self._tables.get(stem)):
+            raise _failed(7, listed.path, "the table does not list the frames of its member")
+
+    def _check_pages(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
+        # 8. Keep 40 bytes a page, as the root must have them.
+        root, last = bytearray(), b""
+        records = self._records.get(stem)
+        for page in _pages(pieces):
+            try:
+                last = check_page(page, last)
+            except FormatError as error:
+                raise _failed(8, listed.path, error.message) from error
+            root += page[:8] + hashlib.sha256(page).digest()
+            if records:
+                records.add_page(page)
+        self._roots[stem] = bytes(root)
+        # 12. The index lists exactly the records.
+        if records:
+            records.finish()
+
+    def _check_root(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
+        # 8. The root lists exactly the pages.
+        if not _equals(pieces, self._roots.get(stem)):
+            raise _failed(8, listed.path, "the index root does not list the pages of its index")
+
+
+def _pages(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        whole = len(rest) - len(rest) % PAGE_BYTES
+        yield from (rest[start : start + PAGE_BYTES] for start in range(0, whole, PAGE_BYTES))
+        rest = rest[whole:]
+    if rest:
+        yield rest
+
+
+def _equals(pieces: Iterator[bytes], expected: bytes | None) -> bool:
+    """Whether the pieces are the expected bytes, holding no more of them than that."""
+    if expected is None:
+        return False
+    rest = memoryview(expected)
+    for piece in pieces:
+        if rest[: len(piece)] != piece:
+            return False
+        rest = rest[len(piece) :]
+    return not rest
+
+
+def _failed(step: int, member: str, message: str) -> VerificationError:
+    return VerificationError(step, member, message, advice=MADE_SO)
