@@ -10,7 +10,7 @@ from bundle.canonical import canonical_json, parse_canonical
 from bundle.errors import FormatError
 
 if TYPE_CHECKING:
-    from bundle.keys import PublicKey, Signer
+    from bundle.keys import PublicKey
 
 IN_TOTO = "application/vnd.in-toto+json"
 
@@ -19,11 +19,6 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     """Return the bytes that are signed: lengths count bytes, not characters."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
-
-
-def sign_payload(payload: bytes, signer: Signer) -> bytes:
-    """Return the signature over an in-toto payload."""
-    return signer.sign(pae(IN_TOTO, payload))
 
 
 def envelope(payload: bytes, signature: bytes) -> dict[str, object]:
@@ -35,11 +30,11 @@ def envelope(payload: bytes, signature: bytes) -> dict[str, object]:
     }
 
 
-def verify_envelope(data: bytes, key: PublicKey) -> bytes:
-    """Return the payload of a canonical envelope that a key has signed.
+def read_envelope(data: bytes) -> tuple[bytes, bytes]:
+    """Return (payload, signature) of a canonical envelope, of which nothing has been verified yet.
 
     Raises:
-        FormatError: It is not exactly the envelope this module would write, or the signature is another's.
+        FormatError: It is not exactly an envelope this module would write.
     """
     value = parse_canonical(data)
     try:
@@ -48,6 +43,16 @@ def verify_envelope(data: bytes, key: PublicKey) -> bytes:
         raise FormatError("not a DSSE envelope with one signature") from error
     if canonical_json(envelope(payload, signature)) != data:
         raise FormatError("a DSSE envelope with other fields than this format has")
+    return payload, signature
+
+
+def verify_envelope(data: bytes, key: PublicKey) -> bytes:
+    """Return the payload of a canonical envelope that a key has signed.
+
+    Raises:
+        FormatError: It is not exactly the envelope this module would write, or the signature is another's.
+    """
+    payload, signature = read_envelope(data)
     if not key.verify(signature, pae(IN_TOTO, payload)):
         raise FormatError("the signature over the payload is not that of the key")
     return payload

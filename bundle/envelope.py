@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from bundle.canonical import canonical_json
-from bundle.dsse import decode, encode, envelope, pae, sign_payload, verify_envelope
-from bundle.errors import FormatError
+from bundle.dsse import IN_TOTO, decode, encode, envelope, pae, read_envelope, verify_envelope
+from bundle.errors import FormatError, SigningError
 from bundle.manifest import Manifest
-from bundle.provenance import build_provenance
+from bundle.provenance import build_provenance, check_provenance
 from bundle.sigstore import dsse_bundle, message_bundle
 
 if TYPE_CHECKING:
@@ -57,18 +57,19 @@ def sign_envelope(manifest: Manifest, signer: Signer) -> dict[str, bytes]:
     """Return every envelope member but checksums.txt, signed.
 
     Raises:
-        SigningError: The signer refused.
+        FormatError: The manifest contradicts itself, or has no canonical form.
+        SigningError: The signer refused, or does not hold the private half of the key it shows.
     """
     key, data = signer.public, manifest.to_bytes()
     provenance = build_provenance(data, key_id=key.key_id)
-    signature = signer.sign(data)
-    statement_signature = sign_payload(provenance, signer)
+    signature = _signed(signer, data)
+    statement_signature = _signed(signer, pae(IN_TOTO, provenance))
     return {
         MANIFEST: data,
         MANIFEST_SIG: _line(signature),
         MANIFEST_SIGSTORE: message_bundle(data, signature, key),
         PROVENANCE: provenance,
-        PROVENANCE_SIG: _line(signer.sign(provenance)),
+        PROVENANCE_SIG: _line(_signed(signer, provenance)),
         PROVENANCE_SIGSTORE: dsse_bundle(provenance, statement_signature, key),
         PROVENANCE_DSSE: canonical_json(envelope(provenance, statement_signature)),
         KEY: key.pem,
@@ -79,15 +80,12 @@ def signed_manifest(files: Mapping[str, bytes], keys: Iterable[PublicKey]) -> tu
     """Return the manifest, and the trusted key that signed it.
 
     Raises:
-        EnvelopeError: No trusted key signed it, or it is malformed.
+        EnvelopeError: No trusted key signed it, it is malformed, or one of its two files is missing.
     """
-    try:
-        signature = _signature(files[MANIFEST_SIG])
-    except FormatError as error:
-        raise EnvelopeError(MANIFEST_SIG, error.message) from error
+    data, signature = _file(files, MANIFEST), _signature(files, MANIFEST_SIG)
     for key in keys:
-        if key.verify(signature, files[MANIFEST]):
-            return _manifest(files[MANIFEST]), key
+        if key.verify(signature, data):
+            return _manifest(data), key
     raise EnvelopeError(
         MANIFEST_SIG,
         "export.json is not signed by any of the keys you trust",
@@ -95,49 +93,57 @@ def signed_manifest(files: Mapping[str, bytes], keys: Iterable[PublicKey]) -> tu
     )
 
 
-def check_envelope(files: Mapping[str, bytes], key: PublicKey) -> None:
-    """Check every other signed member against the key that signed the manifest.
+def check_envelope(files: Mapping[str, bytes], key: PublicKey) -> Manifest:
+    """Return the manifest of an envelope that a key signed, every member checked byte for byte.
+
+    Args:
+        files: The members before the payload. cosign.pub is checked if it is there: a verifier that reads in one
+            pass meets it only after the payload.
+        key: The one key to verify with, trusted by the caller.
 
     Raises:
-        EnvelopeError: A member is not byte for byte what the manifest and the key ask for.
+        EnvelopeError: A member is missing, unknown, or not what the manifest and the key ask for.
     """
+    for name in sorted(files.keys() - {*FIRST, KEY}):
+        raise EnvelopeError(name, "no such member belongs to an envelope")
+    manifest, _ = signed_manifest(files, [key])
     data = files[MANIFEST]
-    signature = _signature(files[MANIFEST_SIG])
-    _equal(files, MANIFEST_SIGSTORE, message_bundle(data, signature, key))
-    provenance = build_provenance(data, key_id=key.key_id)
-    _equal(files, PROVENANCE, provenance)
+    _equal(files, MANIFEST_SIGSTORE, message_bundle(data, _signature(files, MANIFEST_SIG), key))
+    provenance = _file(files, PROVENANCE)
     try:
-        own = _signature(files[PROVENANCE_SIG])
+        check_provenance(provenance, data, key_id=key.key_id)
     except FormatError as error:
-        raise EnvelopeError(PROVENANCE_SIG, error.message) from error
-    if not key.verify(own, provenance):
+        raise EnvelopeError(PROVENANCE, error.message) from error
+    if not key.verify(_signature(files, PROVENANCE_SIG), provenance):
         raise EnvelopeError(PROVENANCE_SIG, "is not the key's signature over provenance.json")
     _check_statement(files, provenance, key)
+    if KEY in files:
+        _equal(files, KEY, key.pem)
+    return manifest
 
 
 def _check_statement(files: Mapping[str, bytes], provenance: bytes, key: PublicKey) -> None:
+    data = _file(files, PROVENANCE_DSSE)
     try:
-        payload = verify_envelope(files[PROVENANCE_DSSE], key)
+        payload = verify_envelope(data, key)
     except FormatError as error:
         raise EnvelopeError(PROVENANCE_DSSE, error.message) from error
     if payload != provenance:
         raise EnvelopeError(PROVENANCE_DSSE, "its payload is not provenance.json")
-    signature = _statement_signature(files[PROVENANCE_DSSE], provenance, key)
+    _, signature = read_envelope(data)
     _equal(files, PROVENANCE_SIGSTORE, dsse_bundle(provenance, signature, key))
 
 
-def _statement_signature(data: bytes, provenance: bytes, key: PublicKey) -> bytes:
-    """Return the signature inside an envelope that has been verified."""
-    head = canonical_json(envelope(provenance, b""))
-    signature = decode(data[head.index(b'"sig":"') + 7 : -4].decode())
-    if not key.verify(signature, pae("application/vnd.in-toto+json", provenance)):
-        raise EnvelopeError(PROVENANCE_DSSE, "its signature is not the key's")
-    return signature
-
-
 def checksums(digests: Mapping[str, str]) -> bytes:
-    """Return checksums.txt for (name, SHA-256) in the order of the archive, as ``sha256sum`` writes it."""
-    return "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+    """Return checksums.txt for (name, SHA-256) in the order of the archive, as ``sha256sum`` writes it.
+
+    Raises:
+        EnvelopeError: A name or a digest has no line that every ``sha256sum`` reads as it was meant.
+    """
+    lines = [f"{digest}  {name}" for name, digest in digests.items()]
+    for line in lines:
+        _checksum(line)
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def parse_checksums(data: bytes) -> dict[str, str]:
@@ -146,15 +152,30 @@ def parse_checksums(data: bytes) -> dict[str, str]:
     Raises:
         EnvelopeError: A line is not in the form that ``checksums`` writes.
     """
-    digests: dict[str, str] = {}
-    for line in data.decode("ascii", "replace").splitlines():
-        match = _CHECKSUM.fullmatch(line)
-        if match is None:
-            raise EnvelopeError(CHECKSUMS, f"the line {line[:80]!r} is not a digest and a name")
-        digests[match[2]] = match[1]
+    found = (_checksum(line) for line in data.decode("ascii", "replace").splitlines())
+    digests = {name: digest for digest, name in found}
     if checksums(digests) != data:
         raise EnvelopeError(CHECKSUMS, "is not in the form that this format asks for")
     return digests
+
+
+def _checksum(line: str) -> tuple[str, str]:
+    """Return the digest and the name of a line."""
+    match = _CHECKSUM.fullmatch(line)
+    if match is None:
+        raise EnvelopeError(CHECKSUMS, f"the line {line[:80]!r} is not a digest and a name")
+    return match[1], match[2]
+
+
+def _signed(signer: Signer, data: bytes) -> bytes:
+    """Sign, and look at what came back: a key service can be configured for another key than it shows."""
+    signature = signer.sign(data)
+    if not signer.public.verify(signature, data):
+        raise SigningError(
+            "the signature that was made does not verify with the signer's own public key",
+            advice="Check that the key's URI and its public key belong together.",
+        )
+    return signature
 
 
 def _manifest(data: bytes) -> Manifest:
@@ -164,8 +185,14 @@ def _manifest(data: bytes) -> Manifest:
         raise EnvelopeError(MANIFEST, error.message, advice=error.advice) from error
 
 
+def _file(files: Mapping[str, bytes], name: str) -> bytes:
+    if name not in files:
+        raise EnvelopeError(name, "the member is missing")
+    return files[name]
+
+
 def _equal(files: Mapping[str, bytes], name: str, expected: bytes) -> None:
-    if files[name] != expected:
+    if _file(files, name) != expected:
         raise EnvelopeError(name, "is not what export.json and the key ask for")
 
 
@@ -173,8 +200,12 @@ def _line(signature: bytes) -> bytes:
     return encode(signature).encode() + b"\n"
 
 
-def _signature(line: bytes) -> bytes:
+def _signature(files: Mapping[str, bytes], name: str) -> bytes:
     """Read a ``.sig``: one line of base64."""
+    line = _file(files, name)
     if not line.endswith(b"\n"):
-        raise FormatError("a signature file is one line of base64")
-    return decode(line[:-1].decode("ascii", "replace"))
+        raise EnvelopeError(name, "a signature file is one line of base64")
+    try:
+        return decode(line[:-1].decode("ascii", "replace"))
+    except FormatError as error:
+        raise EnvelopeError(name, error.message) from error

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,12 +23,16 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from bundle.errors import FormatError, SigningError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Algorithm = Literal["ecdsa-p256-sha256", "ed25519"]
 ECDSA: Algorithm = "ecdsa-p256-sha256"
 ED25519: Algorithm = "ed25519"
 SUPPORTED = "Use an ECDSA P-256 or an Ed25519 key."
+PLANNED = ("pkcs11", "awskms", "gcpkms", "azurekms", "hv")
+"""Schemes that the format reserves for key services, and that this version has no signer for."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -118,9 +125,18 @@ def load_public_key(pem: bytes) -> PublicKey:
 
 
 def generate_key_pair(algorithm: str = ECDSA) -> tuple[bytes, bytes]:
-    """Return a new (private, public) pair as PEM: PKCS #8 without a password, and SubjectPublicKeyInfo."""
+    """Return a new (private, public) pair as PEM: PKCS #8 without a password, and SubjectPublicKeyInfo.
+
+    Raises:
+        SigningError: The algorithm is none of the two.
+    """
     private: PrivateKey
-    private = ed25519.Ed25519PrivateKey.generate() if algorithm == ED25519 else ec.generate_private_key(ec.SECP256R1())
+    if algorithm == ED25519:
+        private = ed25519.Ed25519PrivateKey.generate()
+    elif algorithm == ECDSA:
+        private = ec.generate_private_key(ec.SECP256R1())
+    else:
+        raise SigningError(f"no keys are made for algorithm {algorithm!r}", advice=f"Use {ECDSA} or {ED25519}.")
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -128,22 +144,24 @@ def generate_key_pair(algorithm: str = ECDSA) -> tuple[bytes, bytes]:
 
 
 def save_key_pair(folder: Path, name: str, pair: tuple[bytes, bytes]) -> None:
-    """Write ``<name>.key`` (mode 0600) and ``<name>.pub`` into a folder.
+    """Write ``<name>.key`` (mode 0600) and ``<name>.pub`` into a folder, each whole or not at all.
 
     Raises:
-        SigningError: One of them exists; a key is never overwritten.
+        SigningError: One of them exists (a key is never overwritten), the name is not a plain file name, or the
+            folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for suffix, data, mode in (("key", pair[0], 0o600), ("pub", pair[1], 0o644)):
-        path = folder / f"{name}.{suffix}"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        except FileExistsError as error:
-            raise SigningError(f"{path} exists", advice="Choose another name, or rotate the key.") from error
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    if not _NAME.fullmatch(name):
+        raise SigningError(f"{name!r} cannot name a key", advice="Use letters, digits, dots, dashes and underscores.")
+    paths = (folder / f"{name}.key", folder / f"{name}.pub")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_existing(paths)
+        for path, data, mode in zip(paths, pair, (0o600, 0o644), strict=True):
+            _write_new(path, data, mode)
+    except FileExistsError as error:
+        raise SigningError(f"key {name!r} exists in {folder}", advice="Choose another name, or rotate it.") from error
+    except OSError as error:
+        raise SigningError(f"key {name!r} cannot be written to {folder}: {error.strerror}") from error
 
 
 def signer_from_uri(uri: str) -> Signer:
@@ -153,14 +171,51 @@ def signer_from_uri(uri: str) -> Signer:
         SigningError: The scheme is unknown, or the key cannot be used.
     """
     scheme, found, rest = uri.partition(":")
-    if not found or scheme not in SIGNERS:
-        raise SigningError(
-            f"key URI with scheme {scheme!r} is not supported here", advice=f"Supported: {', '.join(SIGNERS)}:"
-        )
-    return SIGNERS[scheme](rest)
+    if found and scheme in SIGNERS:
+        return SIGNERS[scheme](rest)
+    known = ", ".join(f"{name}:" for name in SIGNERS)
+    if found and scheme in PLANNED:
+        raise SigningError(f"this version has no signer for {scheme}: keys", advice=f"Use one of {known}")
+    # The text may be a key or a secret somebody pasted: only its length is told.
+    raise SigningError(
+        f"a signing key is named by a URI, and these {len(uri)} characters start with no scheme that is known",
+        advice=f"Write {known} followed by the path of a private key.",
+    )
 
 
-def _file_signer(path: str) -> Signer:
+def _refuse_existing(paths: Iterable[Path]) -> None:
+    """Look at all of them before the first is written, so that no half of a pair is left behind."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise FileExistsError(f"{path} exists")
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that appears under its name only when it is whole on the disk."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        # A hard link, because a rename would replace a key that appeared meanwhile.
+        os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _file_signer(rest: str) -> Signer:
+    path = _file_path(rest)
     try:
         private = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
     except OSError as error:
@@ -169,13 +224,21 @@ def _file_signer(path: str) -> Signer:
         ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SigningError(f"{path} holds no private key in PEM without a password", advice=SUPPORTED) from error
-    try:
-        _algorithm(private.public_key() if hasattr(private, "public_key") else private)
-    except FormatError as error:
-        raise SigningError(f"{path}: {error.message}", advice=error.advice) from error
-    if not isinstance(private, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
-        raise SigningError(f"{path}: the key is of a kind that is not supported", advice=SUPPORTED)
-    return FileSigner(private)
+    if isinstance(private, ed25519.Ed25519PrivateKey) or (
+        isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1)
+    ):
+        return FileSigner(private)
+    raise SigningError(f"{path} holds {_kind(private)}, which is not supported", advice=SUPPORTED)
+
+
+def _file_path(rest: str) -> str:
+    """Return the path of a file URI: ``/abs``, ``///abs`` and ``//localhost/abs`` are the same, ``rel`` is relative."""
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        if host not in {"", "localhost"}:
+            raise SigningError(f"file URI names the host {host!r}", advice="Write file: and the path on this machine.")
+        rest = slash + path
+    return unquote(rest)
 
 
 SIGNERS: Mapping[str, Callable[[str], Signer]] = {"file": _file_signer}
@@ -187,4 +250,11 @@ def _algorithm(key: object) -> Algorithm:
         return ED25519
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return ECDSA
-    raise FormatError("the key is of a kind that is not supported", advice=SUPPORTED)
+    raise FormatError(f"the file holds {_kind(key)}, which is not supported", advice=SUPPORTED)
+
+
+def _kind(key: object) -> str:
+    """Name the kind of a key, as people know it."""
+    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
+        return f"an ECDSA key on the curve {key.curve.name}"
+    return f"a key of the kind {type(key).__name__.removesuffix('PublicKey').removesuffix('PrivateKey')}"

@@ -11,6 +11,7 @@ import msgspec
 
 from bundle.canonical import canonical_json
 from bundle.digests import sha256_hex
+from bundle.errors import FormatError
 from bundle.manifest import Manifest
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -52,6 +53,16 @@ def build_provenance(manifest_bytes: bytes, *, key_id: str) -> bytes:
             },
         }
     )
+
+
+def check_provenance(data: bytes, manifest_bytes: bytes, *, key_id: str) -> None:
+    """Check that a statement is the one about this manifest and this key, byte for byte.
+
+    Raises:
+        FormatError: It is another, or the manifest is malformed.
+    """
+    if data != build_provenance(manifest_bytes, key_id=key_id):
+        raise FormatError("is not what export.json and the key ask for")
 
 
 def _dependencies(manifest: Manifest) -> list[dict[str, object]]:
