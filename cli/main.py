@@ -59,9 +59,8 @@ def root(
 def main() -> None:
     """Run the command line, and end with the exit code that the outcome has."""
     try:
-        app(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        # Outside standalone mode, what a command exits with is what the call returns.
+        sys.exit(app(standalone_mode=False) or 0)
     except click.exceptions.ClickException as error:
         error.show()
         sys.exit(USAGE)

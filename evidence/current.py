@@ -86,7 +86,14 @@ def removals(store: Store, staging: Path, *, tenant: str, source: str) -> Remova
 
 def connect(spill: Path) -> duckdb.DuckDBPyConnection:
     """Return a database that spills into a folder when memory is short."""
-    return duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill / "spill"), "threads": 2})
+    return duckdb.connect(
+        config={
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": str(spill / "spill"),
+            "threads": 2,
+            "enable_progress_bar": False,  # it would print into what the caller pipes
+        }
+    )
 
 
 def _views(connection: duckdb.DuckDBPyConnection, store: Store, table: str, staged: list[str]) -> None:

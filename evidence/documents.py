@@ -78,7 +78,7 @@ def find(store: Store, snapshot: Snapshot, table: str, tenant: str, document_id:
     files = list(store.files(snapshot, table))
     if not files:
         return None
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"enable_progress_bar": False}) as connection:
         row = connection.execute(
             "SELECT id, sha256, raw FROM read_parquet(?) WHERE tenant = ? AND id = ? ORDER BY revision DESC LIMIT 1",
             [files, tenant, document_id],

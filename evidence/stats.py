@@ -66,7 +66,7 @@ def _quarantine(store: Store, snapshot: Snapshot) -> list[tuple[str, str, int]]:
 
 
 def _run(query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"enable_progress_bar": False}) as connection:
         return connection.execute(query, parameters).fetchall()
 
 

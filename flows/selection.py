@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from adapters.adapter import BATCH_COLUMNS
 from evidence.schema import EXPORT_ORDER
+from flows.ahead import ahead
 from flows.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def batches(scan: Scan) -> Iterator[pa.RecordBatch]:
     if not scan.files:
         return
     ordered = _in_order(scan) if _takes_whole_sources(scan.selectors) else None
-    yield from _checked(_stream(scan, ordered)) if ordered is not None else _sorted(scan)
+    yield from _checked(ahead(_stream(scan, ordered))) if ordered is not None else _sorted(scan)
 
 
 def sorted_batches(scan: Scan) -> Iterator[pa.RecordBatch]:
@@ -163,6 +164,7 @@ def _connect(scan: Scan) -> duckdb.DuckDBPyConnection:
             "threads": scan.threads,
             "temp_directory": str(scan.spill),
             "autoinstall_known_extensions": False,
+            "enable_progress_bar": False,  # it would print into what the caller pipes
         }
     )
 

@@ -163,10 +163,20 @@ def test_commands_of_the_verifier_import_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["doctor", "config show", "profile list", "profile lint", "keys show"])
+@pytest.mark.parametrize("command", ["doctor", "config show", "profile list", "keys show"])
 def test_commands_that_look_around_succeed(command: str, home: Path) -> None:
     run("export", "json-raw", "--source", "osv-crates", home=home)
     assert run(*command.split(), home=home)
+
+
+def test_lint_passes_the_built_in_profiles_and_names_what_is_wrong(home: Path, tmp_path: Path) -> None:
+    assert run("profile", "lint", home=home) == []
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("profileId: bad\nname: Bad\nkind: json\nvariant: raw\ninclude: [advisories]\nencrypton: {}\n")
+    done = subprocess.run([*PROGRAM, "profile", "lint", bad], capture_output=True, check=False, text=True)
+    assert done.returncode == 2
+    (finding,) = json.loads(done.stdout)
+    assert (finding["line"], finding["field"]) == (6, "encrypton")
 
 
 @pytest.mark.data
