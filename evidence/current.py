@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from evidence.database import open_database
 from evidence.errors import StorageError
 from evidence.schema import EXPORT_ORDER, KIND_OF_TABLE, RECORDS, STORE_TABLES
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from evidence.store import Store
 
 BATCH_ROWS = 2_000
-MEMORY_LIMIT = "1GB"
 ORDER = ", ".join(EXPORT_ORDER)
 
 
@@ -53,7 +53,7 @@ def append_new(
     files = sorted(str(path) for path in staging.glob(f"*-{table}.parquet"))
     if not files and removed is None:
         return Counts()
-    with connect(staging) as connection:
+    with open_database(spill=staging / "spill") as connection:
         _views(connection, store, table, files)
         counts = _counts(connection, removed)
         if counts.stored or counts.removed:
@@ -74,7 +74,7 @@ def removals(store: Store, staging: Path, *, tenant: str, source: str) -> Remova
     count = present = 0
     for table in KIND_OF_TABLE:
         files = sorted(str(path) for path in staging.glob(f"*-{table}.parquet"))
-        with connect(staging) as connection:
+        with open_database(spill=staging / "spill") as connection:
             _views(connection, store, table, files)
             row = connection.execute(
                 "SELECT count(*), count(*) FILTER (WHERE gone) FROM missing WHERE tenant = ? AND source = ?",
@@ -82,18 +82,6 @@ def removals(store: Store, staging: Path, *, tenant: str, source: str) -> Remova
             ).fetchone()
             present, count = present + (row or (0, 0))[0], count + (row or (0, 0))[1]
     return Removal(tenant, source, count, present)
-
-
-def connect(spill: Path) -> duckdb.DuckDBPyConnection:
-    """Return a database that spills into a folder when memory is short."""
-    return duckdb.connect(
-        config={
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": str(spill / "spill"),
-            "threads": 2,
-            "enable_progress_bar": False,  # it would print into what the caller pipes
-        }
-    )
 
 
 def _views(connection: duckdb.DuckDBPyConnection, store: Store, table: str, staged: list[str]) -> None:

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import msgspec
 import pyarrow as pa
 
 from evidence.archives import walk
+from evidence.database import open_database
 from evidence.errors import ValidationError
 from evidence.schema import DOCUMENTS
 
@@ -78,7 +78,7 @@ def find(store: Store, snapshot: Snapshot, table: str, tenant: str, document_id:
     files = list(store.files(snapshot, table))
     if not files:
         return None
-    with duckdb.connect(config={"enable_progress_bar": False}) as connection:
+    with open_database() as connection:
         row = connection.execute(
             "SELECT id, sha256, raw FROM read_parquet(?) WHERE tenant = ? AND id = ? ORDER BY revision DESC LIMIT 1",
             [files, tenant, document_id],

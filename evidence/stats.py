@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
+from evidence.database import open_database
 from evidence.schema import KIND_OF_TABLE
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def _quarantine(store: Store, snapshot: Snapshot) -> list[tuple[str, str, int]]:
 
 
 def _run(query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-    with duckdb.connect(config={"enable_progress_bar": False}) as connection:
+    with open_database() as connection:
         return connection.execute(query, parameters).fetchall()
 
 

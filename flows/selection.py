@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from adapters.adapter import BATCH_COLUMNS
+from evidence.database import open_database
 from evidence.schema import EXPORT_ORDER
 from flows.ahead import ahead
 from flows.errors import AdapterError
@@ -158,15 +159,7 @@ def sorted_batches(scan: Scan) -> Iterator[pa.RecordBatch]:
 
 def _connect(scan: Scan) -> duckdb.DuckDBPyConnection:
     scan.spill.mkdir(parents=True, exist_ok=True)
-    return duckdb.connect(
-        config={
-            "memory_limit": scan.memory_limit,
-            "threads": scan.threads,
-            "temp_directory": str(scan.spill),
-            "autoinstall_known_extensions": False,
-            "enable_progress_bar": False,  # it would print into what the caller pipes
-        }
-    )
+    return open_database(spill=scan.spill, memory_limit=scan.memory_limit, threads=scan.threads)
 
 
 def _takes_whole_sources(selectors: Selectors) -> bool:
