@@ -181,10 +181,10 @@ def _base(archive: Path) -> list[dict[str, Any]]:
 
 def _export(options: argparse.Namespace) -> float:
     from bundle.keys import generate_key_pair, save_key_pair, signer_from_uri
+    from flows.criteria import parse_selectors
     from flows.pipeline import Parts, run
     from flows.planning import PinnedTable, Pins, Wishes, plan
     from flows.profiles import builtin_profiles
-    from flows.selectors import parse_selectors
 
     keys = options.folder / "keys"
     if not (keys / "bench.key").exists():

@@ -14,9 +14,9 @@ import msgspec
 from adapters import ADAPTERS
 from bundle.frames import FrameParameters
 from evidence.schema import KIND_OF_TABLE
+from flows.criteria import Selectors, resolved
 from flows.errors import ValidationError
 from flows.profiles import Profile
-from flows.selectors import Selectors, resolved
 
 if TYPE_CHECKING:
     from adapters.adapter import Adapter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from flows.selectors import selector_problems
+from flows.criteria import selector_problems
 from flows.shapes import Problem, suggestion
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import msgspec
 import msgspec.inspect
 from msgspec import UNSET, Meta, UnsetType
 
+from flows.criteria import SelectorFields
 from flows.errors import Detail, ProfileNotFoundError, ValidationError
 from flows.profile_checks import doubtful_recipients, semantic_problems
 from flows.profile_yaml import Document, UnreadableYamlError, read_yaml
-from flows.selectors import SelectorFields
 from flows.shapes import Problem, refuse, shape_problems
 
 if TYPE_CHECKING:

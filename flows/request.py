@@ -14,11 +14,11 @@ from bundle.keys import signer_from_uri
 from evidence.policy import policy_snapshot
 from evidence.schema import KIND_OF_TABLE
 from evidence.store import Store
+from flows.criteria import merge, parse_selectors
 from flows.errors import ValidationError
 from flows.pipeline import Parts, no_progress
 from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
 from flows.profiles import resolve_profile
-from flows.selectors import merge, parse_selectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from flows.selectors import Selectors
+    from flows.criteria import Selectors
 
 BATCH_ROWS = 16_384
 KEY_COLUMNS = EXPORT_ORDER[:5]

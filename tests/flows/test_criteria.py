@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.canonical import canonical_json
+from flows.criteria import SelectorFields, Selectors, TimeWindow, merge, parse_selectors, resolved
 from flows.errors import ValidationError
-from flows.selectors import SelectorFields, Selectors, TimeWindow, merge, parse_selectors, resolved
 
 LISTS = ("tenants", "products", "sboms", "ecosystems", "sources", "severities", "ids")
 WORDS = st.text(st.characters(blacklist_categories=["Cc", "Cs"]), min_size=1, max_size=8).filter(str.strip)
