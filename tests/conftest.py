@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_ONLY = "EXPORT_CENTER_DATA does not name the data pack"
 NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 """Programs that go by several names."""
+
+# Laws are about values; how fast a busy machine makes up examples proves nothing.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 class Unproven(NamedTuple):
