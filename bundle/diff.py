@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from bundle.index import PAGE_BYTES, IndexEntry, parse_page
-from bundle.records import frame_table, index_stem, manifest_of, read_lines
+from bundle.records import frame_table, index_stem, members_of, read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bundle.manifest import Member
     from bundle.source import BundleReader
@@ -52,26 +52,23 @@ def diff(before: BundleReader, after: BundleReader) -> Diff:
     Raises:
         FormatError: An index does not fit the data it belongs to.
     """
-    old, new = _framed(before), _framed(after)
+    old, new = members_of(before), members_of(after)
     counts: dict[str, dict[str, int]] = {}
     changes: list[Change] = []
-    for path in sorted({*old, *new}):
-        found = _member_changes(_Side(before, old.get(path)), _Side(after, new.get(path)))
+    for path in sorted({member.path for member in (*old.values(), *new.values()) if member.frames_sha256}):
+        found = _member_changes(_Side(before, old, path), _Side(after, new, path))
         counts[path] = dict(Counter(change.change for change in found))
         changes += sorted(found, key=lambda change: (change.change, change.id, change.locator))
     return Diff(counts, changes)
 
 
-def _framed(reader: BundleReader) -> dict[str, Member]:
-    return {member.path: member for member in manifest_of(reader).members if member.frames_sha256 is not None}
-
-
 class _Side:
     """One bundle's half of a comparison; a missing member has no entries."""
 
-    def __init__(self, reader: BundleReader, member: Member | None) -> None:
+    def __init__(self, reader: BundleReader, listed: Mapping[str, Member], path: str) -> None:
         self._reader = reader
-        self._member = member
+        self._listed = listed
+        self._member = listed.get(path)
 
     def entries(self) -> Iterator[IndexEntry]:
         if self._member is None:
@@ -84,7 +81,7 @@ class _Side:
         """Yield what entries of this side are about; each frame is read once."""
         if self._member is None or not entries:
             return
-        table = frame_table(self._reader, self._member)
+        table = frame_table(self._reader, self._member, self._listed)
         entries.sort(key=lambda entry: (entry.frame, entry.offset))
         for _, line in read_lines(self._reader, self._member, table, entries):
             named = msgspec.json.decode(line, type=_Line)

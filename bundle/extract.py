@@ -25,9 +25,8 @@ def extract(source: Path | BinaryIO, folder: Path, *, keys: Sequence[PublicKey])
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UnreadableError(f"{folder} is not an empty folder", advice="Name a new one.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with _telling(folder), aside(folder) as partial:
-        partial.mkdir()
+        partial.mkdir(parents=True)
         with closing(_Writer(partial)) as writer:
             verified = verify(source, keys=keys, consume=writer.write)
         if folder.exists():

@@ -51,15 +51,19 @@ def manifest_of(reader: BundleReader) -> Manifest:
     return Manifest.from_bytes(reader.read(MANIFEST))
 
 
+def members_of(reader: BundleReader) -> dict[str, Member]:
+    """Return what a bundle's manifest lists, unverified, by path in its order."""
+    return {member.path: member for member in manifest_of(reader).members}
+
+
 def find_records(reader: BundleReader, upstream_id: str) -> Iterator[FoundRecord]:
     """Yield every record with exactly this id, in all members, in the order of members and keys.
 
     Raises:
         FormatError: An index, a frame or a line is not the one that export.json stands for.
     """
-    manifest = manifest_of(reader)
-    listed = {member.path: member for member in manifest.members}
-    for member in manifest.members:
+    listed = members_of(reader)
+    for member in listed.values():
         if member.frames_sha256 is not None and f"{index_stem(member)}.root" in listed:
             yield from _in_member(reader, member, listed, upstream_id)
 
@@ -72,7 +76,7 @@ def _in_member(
     entries = list(lookup(root, id_hash(upstream_id), partial(reader.read, f"{stem}.pages")))
     if not entries:
         return
-    frames = frame_table(reader, member)
+    frames = frame_table(reader, member, listed)
     entries.sort(key=lambda entry: (entry.frame, entry.offset))
     for _, line in read_lines(reader, member, frames, entries):
         # Ids are hashed to 64 bits: another id may share the hash.
@@ -134,14 +138,21 @@ def read_lines(
             yield entry, line
 
 
-def frame_table(reader: BundleReader, member: Member) -> list[FrameEntry]:
-    """Return the frame table of a member; its rows are what framesSha256 was made of.
+def frame_table(reader: BundleReader, member: Member, listed: Mapping[str, Member]) -> list[FrameEntry]:
+    """Return the frame table of a member.
+
+    Args:
+        reader: The bundle.
+        member: A framed member.
+        listed: All members of export.json by path.
 
     Raises:
-        FormatError: It is another table.
+        FormatError: It is missing, is not the one that export.json lists, or is another member's.
     """
     name = f"{index_stem(member)}.frames"
-    frames = parse_entries(reader.read(name))
+    if name not in listed:
+        raise FormatError(f"{member.path} has no frame table")
+    frames = parse_entries(_checked(reader, listed[name]))
     if frames_sha256((row.plain_bytes, row.sha256) for row in frames) != member.frames_sha256:
         raise FormatError(f"{name} does not list the frames that export.json stands for")
     return frames

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import zstandard
 
@@ -20,11 +22,14 @@ from bundle.keys import PublicKey, Signer, generate_key_pair, save_key_pair, sig
 from bundle.manifest import (
     FORMAT,
     FORMAT_VERSION,
+    Base,
     Component,
     Counts,
+    Encryption,
     Manifest,
     Member,
     Normaliser,
+    PolicySnapshotFacts,
     ProfileFacts,
     Toolchain,
     content_digest_of,
@@ -135,25 +140,92 @@ class Made:
     written: Written
 
 
+def make(folder: Path, signer: Signer, records: int = 40, *, name: str = "bundle.tar.zst", **options: Any) -> Made:
+    """Make a bundle of some records.
+
+    Args:
+        folder: Where it goes, and the folder with its parts.
+        signer: Who signs it.
+        records: How many records.
+        name: Its file name.
+        options: ``layout``; ``lines``: records to take instead; ``change``: bytes to put into payload members before
+            signing, by name, None to leave one out; ``facts``: what the manifest says of members, by name.
+    """
+    staging = folder / f"staging-{name}"
+    staging.mkdir()
+    lines = options.get("lines", [record(number) for number in range(records)])
+    files = [payload(staging, "README.md", b"# A bundle\n"), *framed(staging, lines)]
+    change, facts = options.get("change", {}), options.get("facts", {})
+    files = [_changed(staging, file, change, facts) for file in files if change.get(file.member.path, b"") is not None]
+    files += [payload(staging, extra, change[extra]) for extra in change if extra.startswith("extra")]
+    manifest = manifest_of_payload(files, len(lines))
+    layout = options.get("layout", "tar.zst")
+    written = write_bundle(folder / name, layout=layout, envelope=sign_envelope(manifest, signer), payload=files)
+    return Made(folder / name, signer.public, manifest, written)
+
+
+def _changed(folder: Path, file: PayloadFile, change: dict[str, bytes], facts: dict[str, Any]) -> PayloadFile:
+    name = file.member.path
+    data = change.get(name, file.path.read_bytes())
+    known = {"records": file.member.records, "plain_bytes": file.member.plain_bytes}
+    known["frames_sha256"] = file.member.frames_sha256
+    return payload(folder, name, data, **{**known, **facts.get(name, {})})
+
+
+def _signer(folder: Path, algorithm: str) -> Signer:
+    save_key_pair(folder, "test", generate_key_pair(algorithm))
+    return signer_from_uri(f"file:{folder / 'test.key'}")
+
+
 @pytest.fixture(scope="session", params=["ecdsa-p256-sha256", "ed25519"])
 def signer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Signer:
     """A signer of each algorithm."""
-    folder = tmp_path_factory.mktemp("keys")
-    save_key_pair(folder, "test", generate_key_pair(request.param))
-    return signer_from_uri(f"file:{folder / 'test.key'}")
+    return _signer(tmp_path_factory.mktemp("keys"), request.param)
 
 
 @pytest.fixture
 def make_bundle(tmp_path: Path, signer: Signer) -> Callable[..., Made]:
+    """Return a function that makes a bundle of some records, signed with each algorithm in turn."""
+    return partial(make, tmp_path, signer)
+
+
+@pytest.fixture(scope="session")
+def one_signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
+    """A signer of the faster algorithm, for tests that are not about signatures."""
+    return _signer(tmp_path_factory.mktemp("key"), "ed25519")
+
+
+@pytest.fixture
+def make_one(tmp_path: Path, one_signer: Signer) -> Callable[..., Made]:
     """Return a function that makes a bundle of some records."""
+    return partial(make, tmp_path, one_signer)
 
-    def make(records: int = 40, *, name: str = "bundle.tar.zst", layout: Any = "tar.zst", **options: Any) -> Made:
-        folder = tmp_path / f"staging-{name}"
-        folder.mkdir()
-        lines = options.get("lines") or [record(number) for number in range(records)]
-        files = [payload(folder, "README.md", b"# A bundle\n"), *framed(folder, lines)]
-        manifest = manifest_of_payload(files, len(lines))
-        written = write_bundle(tmp_path / name, layout=layout, envelope=sign_envelope(manifest, signer), payload=files)
-        return Made(tmp_path / name, signer.public, manifest, written)
 
-    return make
+@pytest.fixture(scope="session")
+def make_record() -> Callable[..., dict[str, Any]]:
+    """Return the function that makes one record."""
+    return record
+
+
+@pytest.fixture(scope="session", params=["tar.zst", "zip", "dir"])
+def layout(request: pytest.FixtureRequest) -> str:
+    """Every layout in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    """A manifest in which nothing that may be absent is absent."""
+    framed_member = Member(
+        path="data/advisories.jsonl.zst", media_type="application/x-ndjson+zstd", bytes=10, sha256="a" * 64,
+        records=2, plain_bytes=20, frames_sha256="b" * 64,
+    )  # fmt: skip
+    readme = Member(path="README.md", media_type="text/markdown", bytes=3, sha256="c" * 64)
+    return msgspec.structs.replace(
+        manifest_of_payload([], 2),
+        policy_snapshot=PolicySnapshotFacts(id="policy-7", sha256="d" * 64),
+        base=Base(content_digest="e" * 64, snapshot_digest="f" * 64),
+        encryption=Encryption(mode="age", recipients=["age1example"], strict=False),
+        members=[readme, framed_member],
+        content_digest=content_digest_of([readme, framed_member]),
+    )

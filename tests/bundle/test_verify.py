@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import shutil
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bundle import seekable, tar
+from bundle.content import Limits
+from bundle.envelope import FIRST, LAST
 from bundle.errors import UnreadableError, VerificationError
-from bundle.extract import extract
 from bundle.keys import generate_key_pair, load_public_key
 from bundle.source import LocalFile, open_archive, open_bundle
 from bundle.verify import verify
@@ -23,6 +27,9 @@ from bundle.verify import verify
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+PACK = zstandard.ZstdCompressor().compress
 
 
 def test_a_whole_archive_is_verified(make_bundle: Callable[..., Any]) -> None:
@@ -55,14 +62,14 @@ def test_an_untrusted_key_is_refused_at_step_2(make_bundle: Callable[..., Any]) 
         verify(made.path, keys=[stranger])
 
 
-def test_any_of_several_trusted_keys_will_do(make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle()
+def test_any_of_several_trusted_keys_will_do(make_one: Callable[..., Any]) -> None:
+    made = make_one()
     stranger = load_public_key(generate_key_pair()[1])
     assert verify(made.path, keys=[stranger, made.key]).key_id == made.key.key_id
 
 
-def test_no_flipped_byte_goes_unnoticed(make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle(8)
+def test_no_flipped_byte_goes_unnoticed(make_one: Callable[..., Any]) -> None:
+    made = make_one(8)
     data = bytearray(made.path.read_bytes())
     structural = [*range(600), *range(len(data) - 2600, len(data))]
     sampled = random.Random(7).sample(range(len(data)), 1500)
@@ -75,15 +82,15 @@ def test_no_flipped_byte_goes_unnoticed(make_bundle: Callable[..., Any]) -> None
 
 
 @pytest.mark.parametrize("part", range(0, 50, 3))
-def test_no_truncation_goes_unnoticed(make_bundle: Callable[..., Any], part: int) -> None:
-    made = make_bundle(8)
+def test_no_truncation_goes_unnoticed(make_one: Callable[..., Any], part: int) -> None:
+    made = make_one(8)
     data = made.path.read_bytes()
     with pytest.raises(VerificationError):
         verify(io.BytesIO(data[: len(data) * part // 50]), keys=[made.key])
 
 
-def test_trailing_bytes_are_refused(make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle(8)
+def test_trailing_bytes_are_refused(make_one: Callable[..., Any]) -> None:
+    made = make_one(8)
     with pytest.raises(VerificationError, match="follow the end"):
         verify(io.BytesIO(made.path.read_bytes() + b"\0"), keys=[made.key])
 
@@ -99,14 +106,14 @@ def _archive(members: list[tuple[str, bytes]]) -> bytes:
     return b"".join(map(seekable.frame, chunks)) + seekable.seek_table(len(plain))
 
 
-def test_repacking_the_members_gives_the_same_archive(make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle()
+def test_repacking_the_members_gives_the_same_archive(make_one: Callable[..., Any]) -> None:
+    made = make_one()
     assert _archive(_members(made.path)) == made.path.read_bytes()
 
 
 @pytest.mark.parametrize("position", range(14))
-def test_a_dropped_member_is_named(make_bundle: Callable[..., Any], position: int) -> None:
-    made = make_bundle(8)
+def test_a_dropped_member_is_named(make_one: Callable[..., Any], position: int) -> None:
+    made = make_one(8)
     members = _members(made.path)
     name, _ = members.pop(position)
     with pytest.raises(VerificationError) as caught:
@@ -115,8 +122,8 @@ def test_a_dropped_member_is_named(make_bundle: Callable[..., Any], position: in
 
 
 @pytest.mark.parametrize("position", range(14))
-def test_a_duplicated_or_added_member_is_refused(make_bundle: Callable[..., Any], position: int) -> None:
-    made = make_bundle(8)
+def test_a_duplicated_or_added_member_is_refused(make_one: Callable[..., Any], position: int) -> None:
+    made = make_one(8)
     members = _members(made.path)
     for extra in (members[position], ("data/extra.json", b"{}")):
         with pytest.raises(VerificationError):
@@ -124,8 +131,8 @@ def test_a_duplicated_or_added_member_is_refused(make_bundle: Callable[..., Any]
 
 
 @pytest.mark.parametrize("position", range(13))
-def test_swapped_members_are_refused(make_bundle: Callable[..., Any], position: int) -> None:
-    made = make_bundle(8)
+def test_swapped_members_are_refused(make_one: Callable[..., Any], position: int) -> None:
+    made = make_one(8)
     members = _members(made.path)
     members[position], members[position + 1] = members[position + 1], members[position]
     with pytest.raises(VerificationError):
@@ -133,8 +140,8 @@ def test_swapped_members_are_refused(make_bundle: Callable[..., Any], position: 
 
 
 @pytest.mark.parametrize("position", range(14))
-def test_a_renamed_member_is_refused(make_bundle: Callable[..., Any], position: int) -> None:
-    made = make_bundle(8)
+def test_a_renamed_member_is_refused(make_one: Callable[..., Any], position: int) -> None:
+    made = make_one(8)
     members = _members(made.path)
     members[position] = ("x" + members[position][0], members[position][1])
     with pytest.raises(VerificationError):
@@ -142,8 +149,8 @@ def test_a_renamed_member_is_refused(make_bundle: Callable[..., Any], position: 
 
 
 @pytest.mark.parametrize("position", range(14))
-def test_a_changed_member_is_named(make_bundle: Callable[..., Any], position: int) -> None:
-    made = make_bundle(8)
+def test_a_changed_member_is_named(make_one: Callable[..., Any], position: int) -> None:
+    made = make_one(8)
     members = _members(made.path)
     name, data = members[position]
     members[position] = (name, data[:-1] + bytes([data[-1] ^ 1]))
@@ -160,40 +167,14 @@ def test_garbage_gives_a_verification_error_and_no_other(data: bytes) -> None:
         verify(io.BytesIO(data), keys=[key])
 
 
-def test_a_missing_file_is_unreadable(tmp_path: Path, make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle(8)
+def test_a_missing_file_is_unreadable(tmp_path: Path, make_one: Callable[..., Any]) -> None:
+    made = make_one(8)
     with pytest.raises(UnreadableError):
         verify(tmp_path / "absent.tar.zst", keys=[made.key])
 
 
-def test_extraction_writes_exactly_the_members(make_bundle: Callable[..., Any], tmp_path: Path) -> None:
-    made = make_bundle()
-    extract(made.path, tmp_path / "out", keys=[made.key])
-    found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert found == {name for name, _ in _members(made.path)}
-    assert verify(tmp_path / "out", keys=[made.key], deep=True)
-
-
-def test_a_failed_extraction_leaves_nothing(make_bundle: Callable[..., Any], tmp_path: Path) -> None:
-    made = make_bundle()
-    data = bytearray(made.path.read_bytes())
-    data[-3000] ^= 1
-    (tmp_path / "bad.tar.zst").write_bytes(data)
-    with pytest.raises(VerificationError):
-        extract(tmp_path / "bad.tar.zst", tmp_path / "out", keys=[made.key])
-    assert not (tmp_path / "out").exists()
-    assert not list(tmp_path.glob("*.partial"))
-
-
-def test_a_folder_that_is_not_empty_is_refused(make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle(8)
-    with pytest.raises(UnreadableError, match="not an empty folder"):
-        extract(made.path, made.path.parent, keys=[made.key])
-    assert made.path.exists()
-
-
-def test_an_extra_file_in_a_folder_is_refused(make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle(8, layout="dir", name="folder")
+def test_an_extra_file_in_a_folder_is_refused(make_one: Callable[..., Any]) -> None:
+    made = make_one(8, layout="dir", name="folder")
     (made.path / "data" / "more.json").write_text("{}")
     with pytest.raises(VerificationError, match="not listed"):
         verify(made.path, keys=[made.key])
@@ -235,8 +216,8 @@ def test_openssl_verifies_the_signature_as_documented(
         assert done.returncode == expected, done.stderr
 
 
-def test_python_tar_reads_the_members(make_bundle: Callable[..., Any]) -> None:
-    made = make_bundle(8)
+def test_python_tar_reads_the_members(make_one: Callable[..., Any]) -> None:
+    made = make_one(8)
     reader = open_archive(LocalFile(made.path))
     plain = b"".join(
         tar.header(name, reader.size(name)) + reader.read(name) + tar.padding(reader.size(name))
@@ -246,3 +227,210 @@ def test_python_tar_reads_the_members(make_bundle: Callable[..., Any]) -> None:
         infos = archive.getmembers()
     assert [info.name for info in infos] == list(reader.names)
     assert {(info.mode, info.uid, info.gid, info.mtime, info.uname) for info in infos} == {(0o644, 0, 0, 0, "")}
+
+
+def test_a_pipe_is_verified(make_one: Callable[..., Any]) -> None:
+    made = make_one(8)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as source, ThreadPoolExecutor(1) as pool:
+        with os.fdopen(writing, "wb") as target:
+            verified = pool.submit(verify, source, keys=[made.key])
+            target.write(made.path.read_bytes())
+        assert verified.result().archive_sha256 == made.written.sha256
+
+
+def test_a_stream_that_gives_few_bytes_at_a_time_is_verified(make_one: Callable[..., Any]) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(min(size or 0, 777))
+
+    made = make_one(8)
+    assert verify(Slow(made.path.read_bytes()), keys=[made.key]).layout == "tar.zst"
+
+
+def test_a_bundle_without_records_is_verified(make_one: Callable[..., Any], layout: str) -> None:
+    made = make_one(0, layout=layout)
+    assert verify(made.path, keys=[made.key], deep=True).manifest == made.manifest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["tar.zst", "zip"])
+def test_no_byte_at_all_can_be_flipped(make_one: Callable[..., Any], form: str) -> None:
+    made = make_one(2, layout=form)
+    data = bytearray(made.path.read_bytes())
+    for position in range(len(data)):
+        data[position] ^= 1 << position % 8
+        with pytest.raises(VerificationError):
+            verify(io.BytesIO(bytes(data)), keys=[made.key])
+        data[position] ^= 1 << position % 8
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_spliced_archives_are_refused(data: st.DataObject, spliced: tuple[bytes, Any]) -> None:
+    """Parts of a bundle put together in another way are refused with the one error."""
+    whole, key = spliced
+    places = st.integers(0, len(whole))
+    pieces = data.draw(st.lists(st.tuples(places, places), min_size=1, max_size=4))
+    changed = b"".join(whole[min(pair) : max(pair)] for pair in pieces)
+    if changed != whole:
+        with pytest.raises(VerificationError):
+            verify(io.BytesIO(changed), keys=[key])
+
+
+@pytest.fixture(params=["tar.zst", "zip"])
+def spliced(request: pytest.FixtureRequest, make_one: Callable[..., Any]) -> tuple[bytes, Any]:
+    made = make_one(4, layout=request.param)
+    return made.path.read_bytes(), made.key
+
+
+def _part(made: Any, name: str) -> bytes:
+    return open_bundle(made.path).read(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("indexes/advisories.frames", lambda data: data[:-1] + b"x", "step 7.*does not list the frames"),
+        ("indexes/advisories.frames", lambda data: data + bytes(64), "step 7.*does not list the frames"),
+        ("indexes/advisories.root", lambda data: data[:-40], "step 8.*does not list the pages"),
+        ("indexes/advisories.root", lambda data: data[40:] + data[:40], "step 8.*does not list the pages"),
+        ("indexes/advisories.pages", lambda data: data[112:224] + data[:112] + data[224:], "step 8.*not sorted"),
+        ("indexes/advisories.pages", lambda data: data[:-1], "step 8.*no multiple"),
+        ("indexes/advisories.pages", lambda data: data[:-1] + b"x", "step 12.*exactly its records"),
+        ("indexes/advisories.pages", lambda data: data[112:], "step 12.*exactly its records"),
+        ("data/advisories.jsonl.zst", lambda data: data + data, "step 7"),
+        ("data/advisories.jsonl.zst", lambda data: data[:-1], "step 7.*cut off"),
+        ("data/advisories.jsonl.zst", lambda _: b"plain text", "step 7.*does not begin"),
+        ("data/advisories.jsonl.zst", lambda _: PACK(bytes(100_000_000)), "step 7.*plain bytes"),
+        ("data/advisories.jsonl.zst", lambda data: PACK(b"no newline") + data, "step 7"),
+    ],
+)
+def test_what_was_signed_wrongly_is_refused_too(
+    make_one: Callable[..., Any], name: str, change: Callable[[bytes], bytes], message: str
+) -> None:
+    data = _part(make_one(700, name="right"), name)
+    made = make_one(700, change={name: change(data)})
+    with pytest.raises(VerificationError, match=message) as caught:
+        verify(made.path, keys=[made.key], deep=True)
+    assert caught.value.member == name or caught.value.step == 12
+
+
+@pytest.mark.parametrize("facts", [{"records": 9}, {"plain_bytes": 9}, {"frames_sha256": "0" * 64}])
+def test_facts_about_frames_must_be_true(make_one: Callable[..., Any], facts: dict[str, Any]) -> None:
+    made = make_one(8, facts={"data/advisories.jsonl.zst": facts})
+    with pytest.raises(VerificationError, match=r"step 7, data/advisories\.jsonl\.zst"):
+        verify(made.path, keys=[made.key])
+
+
+def test_deep_verification_looks_at_every_record(make_one: Callable[..., Any], make_record: Callable[..., Any]) -> None:
+    def changed(old: bytes, new: bytes) -> list[dict[str, Any]]:
+        records = [make_record(number) for number in range(9)]
+        assert old in records[4]["line"]
+        records[4]["line"] = records[4]["line"].replace(old, new)
+        return records
+
+    plain = [make_record(number) for number in range(9)]
+    table = {
+        "out of order": [*plain[:3], plain[4], plain[3], *plain[5:]],
+        "record 'ID-0002' is out of order": [*plain[:3], *plain[2:]],
+        "wrong observationId": changed(b'"source":"feed"', b'"source":"fool"'),
+        "not in canonical form": changed(b'{"content"', b'{ "content"'),
+        "the line of 'ID-0004' is not": changed(b'{"id":"ID', b'{"id": "ID'),
+        "is no record": changed(b'"purls":[],', b""),
+        "no record: Object contains unknown field": changed(b'"purls":[],', b'"purls":[],"severity":7,'),
+        "a line is no record: JSON is malformed": changed(b'"purls":[]', b'"purls":['),
+        "a line is no record: .*hexadecimal": changed(b'"sha256":"', b'"sha256":"zz'),
+        "exactly its records": [*plain[:4], {**plain[4], "key": bytes(32)}, *plain[5:]],
+    }
+    for at, (message, lines) in enumerate(table.items()):
+        made = make_one(name=str(at), lines=lines)
+        assert verify(made.path, keys=[made.key]), "only a deep look finds it"
+        with pytest.raises(VerificationError, match=f"step 12, data/advisories.*{message}"):
+            verify(made.path, keys=[made.key], deep=True)
+
+
+def test_a_frame_larger_than_allowed_is_refused(make_one: Callable[..., Any]) -> None:
+    made = make_one(20)
+    with pytest.raises(VerificationError, match="between 1 and 100 are allowed"):
+        verify(made.path, keys=[made.key], limits=Limits(frame=100))
+
+
+def test_an_envelope_member_larger_than_allowed_is_refused(make_one: Callable[..., Any]) -> None:
+    made = make_one(2)
+    with pytest.raises(VerificationError, match=r"step 1, export\.json: .*more than the 100"):
+        verify(made.path, keys=[made.key], limits=Limits(envelope_member=100))
+
+
+def _link(folder: Path) -> None:
+    (folder / "README.md").rename(folder.parent / "README.md")
+    (folder / "README.md").symlink_to(folder.parent / "README.md")
+
+
+def _link_folder(folder: Path) -> None:
+    (folder / "data").rename(folder.parent / "data")
+    (folder / "data").symlink_to(folder.parent / "data")
+
+
+def _pipe(folder: Path) -> None:
+    (folder / "README.md").unlink()
+    os.mkfifo(folder / "README.md")
+
+
+FOLDER_CHANGES: dict[str, Callable[[Path], object]] = {
+    "an extra file": lambda folder: (folder / "data" / "more.json").write_text("{}"),
+    "an extra folder": lambda folder: (folder / "empty").mkdir(),
+    "an extra link to a folder": lambda folder: (folder / "viewer").symlink_to(folder / "data"),
+    "a missing file": lambda folder: (folder / "README.md").unlink(),
+    "a file that became a folder": lambda folder: ((folder / "README.md").unlink(), (folder / "README.md").mkdir()),
+    "a link in the place of a file": _link,
+    "a link in the place of a folder": _link_folder,
+    "a pipe in the place of a file": _pipe,
+    "a longer file": lambda folder: (folder / "README.md").write_bytes(b"# A bundle\n\n"),
+    "a changed file": lambda folder: (folder / "README.md").write_bytes(b"# A bundlE\n"),
+}
+
+
+@pytest.mark.parametrize("what", FOLDER_CHANGES)
+def test_a_folder_is_verified_as_strictly(make_one: Callable[..., Any], what: str) -> None:
+    made = make_one(2, layout="dir", name="folder")
+    FOLDER_CHANGES[what](made.path)
+    with pytest.raises(VerificationError):
+        verify(made.path, keys=[made.key])
+
+
+@pytest.mark.parametrize("name", [*FIRST, *LAST])
+def test_any_changed_or_missing_envelope_file_of_a_folder_is_refused(make_one: Callable[..., Any], name: str) -> None:
+    made = make_one(2, layout="dir", name="folder")
+    data = (made.path / name).read_bytes()
+    for changed in (data + b"\n", data[:-1], b"", data.replace(data[5:6], b"~", 1)):
+        (made.path / name).write_bytes(changed)
+        with pytest.raises(VerificationError):
+            verify(made.path, keys=[made.key])
+    (made.path / name).unlink()
+    with pytest.raises((VerificationError, UnreadableError)):
+        verify(made.path, keys=[made.key])
+
+
+def test_a_broken_medium_is_unreadable_and_any_other_fault_a_refusal(make_one: Callable[..., Any]) -> None:
+    made = make_one(2)
+
+    class Broken(io.BytesIO):
+        def __init__(self, error: Exception) -> None:
+            super().__init__()
+            self.error = error
+
+        def read(self, _: int | None = -1) -> bytes:
+            raise self.error
+
+    with pytest.raises(UnreadableError, match="medium"):
+        verify(Broken(OSError(5, "the medium failed")), keys=[made.key])
+    with pytest.raises(VerificationError, match="RecursionError"):
+        verify(Broken(RecursionError("too deep")), keys=[made.key])
+
+
+def test_damage_to_the_container_is_told_as_such(make_one: Callable[..., Any]) -> None:
+    data = bytearray((made := make_one(2)).path.read_bytes())
+    data[seekable.FRAME_HEADER] ^= 2
+    with pytest.raises(VerificationError, match="step 1, archive: a block of the container"):
+        verify(io.BytesIO(data), keys=[made.key])

@@ -1,0 +1,94 @@
+"""Extracting: everything or nothing, and nothing outside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bundle.errors import UnreadableError, VerificationError
+from bundle.extract import extract
+from bundle.keys import generate_key_pair, load_public_key
+from bundle.source import open_bundle
+from bundle.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_extraction_writes_exactly_the_members(make_one: Callable[..., Any], tmp_path: Path, layout: str) -> None:
+    made = make_one(layout=layout)
+    extract(made.path, tmp_path / "out", keys=[made.key])
+    reader = open_bundle(made.path)
+    assert _files(tmp_path / "out") == {name: reader.read(name) for name in reader.names}
+    assert verify(tmp_path / "out", keys=[made.key], deep=True).layout == "dir"
+
+
+def test_empty_members_are_extracted(make_one: Callable[..., Any], tmp_path: Path, layout: str) -> None:
+    made = make_one(0, layout=layout, change={"extra.txt": b""})
+    extract(made.path, tmp_path / "out", keys=[made.key])
+    assert _files(tmp_path / "out")["extra.txt"] == b""
+    assert verify(tmp_path / "out", keys=[made.key], deep=True).manifest == made.manifest
+
+
+def test_an_empty_folder_and_missing_parents_will_do(make_one: Callable[..., Any], tmp_path: Path) -> None:
+    made = make_one(2)
+    (tmp_path / "empty").mkdir()
+    extract(made.path, tmp_path / "empty", keys=[made.key])
+    extract(made.path, tmp_path / "a" / "b" / "c", keys=[made.key])
+    assert _files(tmp_path / "empty") == _files(tmp_path / "a" / "b" / "c")
+
+
+def test_a_stream_is_extracted(make_one: Callable[..., Any], tmp_path: Path) -> None:
+    made = make_one(2)
+    with made.path.open("rb") as file:
+        extract(file, tmp_path / "out", keys=[made.key])
+    assert "export.json" in _files(tmp_path / "out")
+
+
+@pytest.mark.parametrize("place", [10, 3000, -3000, -1])
+def test_a_failed_extraction_leaves_nothing(make_one: Callable[..., Any], tmp_path: Path, place: int) -> None:
+    made = make_one()
+    data = bytearray(made.path.read_bytes())
+    data[place] ^= 1
+    (tmp_path / "bad.tar.zst").write_bytes(data)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(VerificationError):
+        extract(tmp_path / "bad.tar.zst", tmp_path / "out", keys=[made.key])
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_untrusted_bundle_is_not_extracted(make_one: Callable[..., Any], tmp_path: Path) -> None:
+    with pytest.raises(VerificationError, match="step 2"):
+        extract(make_one(2).path, tmp_path / "out", keys=[load_public_key(generate_key_pair()[1])])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_not_empty_is_refused(make_one: Callable[..., Any]) -> None:
+    made = make_one(2)
+    with pytest.raises(UnreadableError, match="not an empty folder"):
+        extract(made.path, made.path.parent, keys=[made.key])
+    assert made.path.exists()
+
+
+@pytest.mark.parametrize("name", ["extra/../../escaped", "extra\\..\\escaped", "extra/.ssh/keys", "extra//etc"])
+def test_names_that_leave_the_folder_are_refused_though_signed(
+    make_one: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A trusted signer with another program could sign such names; ours refuses to write them."""
+    monkeypatch.setattr("bundle.build.check_payload_names", lambda _: None)
+    made = make_one(2, change={name: b"owned"})
+    with pytest.raises(VerificationError, match=r"step 3, export\.json"):
+        extract(made.path, tmp_path / "deep" / "out", keys=[made.key])
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_a_parent_that_is_a_file_is_told(make_one: Callable[..., Any]) -> None:
+    made = make_one(2)
+    with pytest.raises(UnreadableError, match="cannot be written"):
+        extract(made.path, made.path / "out", keys=[made.key])

@@ -1,0 +1,136 @@
+"""The cut law, the frame table, and splitting members into frames."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bundle.errors import FormatError
+from bundle.frames import FrameEntry, FrameParameters, cut, parse_entries
+from bundle.zframes import plain_frames, read_frame, split
+
+SMALL = FrameParameters(minimum=200, mean=600, maximum=2000)
+RECORDS = st.lists(st.tuples(st.integers(1, 3000), st.binary(min_size=32, max_size=32)), max_size=60)
+U64 = st.integers(0, 2**64 - 1)
+
+
+def _frames(records: list[tuple[int, bytes]]) -> list[list[tuple[int, bytes]]]:
+    rest = iter(records)
+    return [[next(rest) for _ in range(count)] for count in cut(records, SMALL)]
+
+
+@given(records=RECORDS)
+def test_frames_hold_all_records_in_order(records: list[tuple[int, bytes]]) -> None:
+    assert [record for frame in _frames(records) for record in frame] == records
+    assert all(_frames(records))
+
+
+@given(records=RECORDS)
+def test_only_a_record_of_its_own_exceeds_the_maximum(records: list[tuple[int, bytes]]) -> None:
+    for frame in _frames(records):
+        assert len(frame) == 1 or sum(size for size, _ in frame) <= SMALL.maximum
+
+
+@given(before=RECORDS, other=RECORDS, after=RECORDS)
+def test_cuts_fall_into_step_again(
+    before: list[tuple[int, bytes]], other: list[tuple[int, bytes]], after: list[tuple[int, bytes]]
+) -> None:
+    """After a record with the smallest hash in a frame that is full enough, what came before does not matter."""
+    sure = [(SMALL.minimum, bytes(32))]
+    tail = [frame for frame in _frames(after) if frame]
+    for head in (before, other):
+        assert _frames(head + sure + after)[-len(tail) or None :] == tail or not tail
+
+
+def test_frames_have_the_mean_size_they_should() -> None:
+    source = random.Random(3)
+    records = [(source.randint(10, 60), source.randbytes(32)) for _ in range(40_000)]
+    sizes = [sum(size for size, _ in frame) for frame in _frames(records)]
+    assert SMALL.mean * 0.85 < sum(sizes) / len(sizes) < SMALL.mean * 1.15
+
+
+def test_the_cut_law_is_the_one_written_down() -> None:
+    never, always = b"\xff" * 32, bytes(32)
+    table = {
+        "a frame ends after a record whose hash is small, once it is full enough": (
+            [(200, always), (9, never)],
+            [1, 1],
+        ),
+        "a frame that is not full enough goes on": ([(199, always), (1, always), (9, never)], [2, 1]),
+        "a frame ends before a record that would make it too large": ([(399, never)] * 5 + [(6, never)], [5, 1]),
+        "a frame may be exactly as large as allowed": ([(399, never)] * 5 + [(5, never), (1, never)], [6, 1]),
+        "no records make no frames": ([], []),
+    }
+    for sentence, (records, counts) in table.items():
+        assert list(cut(records, SMALL)) == counts, sentence
+
+
+@given(numbers=st.tuples(U64, U64, U64, U64), sha256=st.binary(min_size=32, max_size=32))
+def test_a_row_of_the_table_is_read_back(numbers: tuple[int, int, int, int], sha256: bytes) -> None:
+    offset, compressed, plain, first = numbers
+    entry = FrameEntry(offset=offset, compressed_bytes=compressed, plain_bytes=plain, first_record=first, sha256=sha256)
+    assert len(entry.to_bytes()) == 64
+    assert parse_entries(entry.to_bytes() * 2) == [entry, entry]
+
+
+def test_a_table_that_ends_within_a_row_is_refused() -> None:
+    with pytest.raises(FormatError):
+        parse_entries(bytes(65))
+
+
+def _member(parts: list[bytes]) -> bytes:
+    return b"".join(map(zstandard.ZstdCompressor(level=3).compress, parts))
+
+
+def _chopped(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(parts=st.lists(st.binary(min_size=1, max_size=3000), max_size=8), piece=st.integers(1, 700))
+def test_frames_are_found_wherever_the_pieces_end(parts: list[bytes], piece: int) -> None:
+    found = list(plain_frames(iter(_chopped(_member(parts), piece)), limit=3000, workers=2))
+    assert [plain for _, plain in found] == parts
+    assert sum(row.compressed_bytes for row, _ in found) == len(_member(parts))
+
+
+def test_large_frames_are_read_one_at_a_time() -> None:
+    parts = [bytes([number]) * (20 << 20) for number in range(3)]
+    sizes = [len(plain) for _, plain in plain_frames(iter([_member(parts)]), limit=20 << 20, workers=2)]
+    assert sizes == [20 << 20] * 3
+
+
+@settings(deadline=None)
+@given(data=st.binary(min_size=1, max_size=300))
+def test_garbage_is_refused_with_one_error(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        list(plain_frames(iter([b"\x28\xb5\x2f\xfd" + data]), limit=1000, workers=1))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (zstandard.ZstdCompressor().compress(bytes(2000)), "2000 plain bytes"),
+        (zstandard.ZstdCompressor(write_content_size=False).compress(b"x" * 9), "plain bytes"),
+        (zstandard.ZstdCompressor(write_checksum=True).compress(b"x" * 9), "checksum"),
+        (zstandard.ZstdCompressor().compress(b"x" * 9)[:-1], "cut off"),
+        (b"PK" + bytes(30), "does not begin"),
+        (zstandard.ZstdCompressor().compress(random.Random(1).randbytes(9000)), "more than"),
+    ],
+)
+def test_a_frame_that_breaks_the_rules_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        list(plain_frames(iter([data]), limit=1000, workers=1))
+
+
+def test_a_frame_with_bytes_after_it_is_not_one_frame() -> None:
+    with pytest.raises(FormatError):
+        read_frame(_member([b"a", b"b"]), limit=10)
+
+
+def test_no_bytes_are_no_frames() -> None:
+    assert list(split(iter([]), limit=10)) == []
