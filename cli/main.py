@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 import bundle
 from cli import bundles, evidence_store, exports, keys, profiles, quickstart, system
-from cli.exits import FAILED, USAGE, exit_code
+from cli.exits import FAILED, exit_code
 from cli.output import complain, note
 
 app = typer.Typer(
@@ -61,10 +60,7 @@ def main() -> None:
     try:
         # Outside standalone mode, what a command exits with is what the call returns.
         sys.exit(app(standalone_mode=False) or 0)
-    except click.exceptions.ClickException as error:
-        error.show()
-        sys.exit(USAGE)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         note("interrupted; nothing was left half-written")
         sys.exit(FAILED)
     except Exception as error:

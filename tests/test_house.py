@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -137,6 +138,16 @@ def test_the_small_locks_are_parts_of_the_large_ones() -> None:
 
 def test_the_verifiers_lock_holds_nothing_of_the_exporter() -> None:
     assert not {name for name, _ in PINNED.findall(lock("verifier"))} & HEAVY
+
+
+def test_the_command_line_imports_nothing_that_the_verifiers_lock_lacks() -> None:
+    makers = importlib.metadata.packages_distributions()
+    # What an interpreter loads by itself, for path files, is nobody's import.
+    loaded = after_import("cli.main", "cli.bundles") - after_import("sys")
+    imported = {maker for module in loaded for maker in makers.get(module, [])}
+    named = {re.sub(r"[-_.]+", "-", maker).lower() for maker in imported} - {"export-center"}
+    assert "typer" in named
+    assert named <= {name for name, _ in PINNED.findall(lock("verifier"))}
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", ".ci/run"])
