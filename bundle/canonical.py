@@ -13,18 +13,22 @@ from bundle.errors import FormatError
 MAX_SAFE_INTEGER = 2**53 - 1
 """Largest integer every JSON reader agrees on (RFC 7493, section 2.2)."""
 
+MAX_DEPTH = 100
+"""Deepest nesting of lists and objects: a fixed bound, so that no stack decides what is refused."""
+
 
 def canonical_json(value: object) -> bytes:
     """Return the one UTF-8 encoding of ``value`` (RFC 8785).
 
     Args:
-        value: None, bool, int within +-(2**53 - 1), str without lone surrogates, list, tuple, dict with str keys.
+        value: None, bool, int within +-(2**53 - 1), str without lone surrogates, list, tuple, dict with str keys;
+            nested at most ``MAX_DEPTH`` deep.
 
     Raises:
         FormatError: For anything else, floats included: their shortest form is a matter of taste between
             languages, and no field of ours needs one.
     """
-    _check(value, "$")
+    _check(value, "$", 0)
     text = json.dumps(_sorted(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
         return text.encode()
@@ -48,21 +52,35 @@ def parse_canonical(data: bytes) -> Any:
     return value
 
 
-def _check(value: object, where: str) -> None:
+def _check(value: object, where: str, depth: int) -> None:
     """Refuse what has no canonical form here, naming the place."""
+    if depth > MAX_DEPTH:
+        raise FormatError(f"nested more than {MAX_DEPTH} deep")
+    match value:
+        case list() | tuple():
+            for position, item in enumerate(value):
+                _check(item, f"{where}[{position}]", depth + 1)
+        case dict():
+            _check_object(value, where, depth)
+        case _:
+            _check_scalar(value, where)
+
+
+def _check_object(value: dict[Any, Any], where: str, depth: int) -> None:
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise FormatError(f"{where}: key {key!r} is not a string")
+        _check(item, f"{where}.{key}", depth + 1)
+
+
+def _check_scalar(value: object, where: str) -> None:
     match value:
         case None | bool() | str():
             return
         case int() if abs(value) <= MAX_SAFE_INTEGER:
             return
-        case list() | tuple():
-            for position, item in enumerate(value):
-                _check(item, f"{where}[{position}]")
-        case dict():
-            for key, item in value.items():
-                if not isinstance(key, str):
-                    raise FormatError(f"{where}: key {key!r} is not a string")
-                _check(item, f"{where}.{key}")
+        case int():
+            raise FormatError(f"{where}: an integer beyond +-(2**53 - 1) has no canonical form here")
         case _:
             raise FormatError(f"{where}: {type(value).__name__} {value!r} has no canonical form here")
 

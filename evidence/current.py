@@ -1,4 +1,7 @@
-"""The current state: per logical key the last observation unless it is a tombstone, and what an ingest adds to it."""
+"""The current state: per logical key the last observation unless it is a tombstone, and what an ingest adds to it.
+
+Everything here is done on narrow columns: keys, hashes and places of rows. Documents are fetched by place afterwards.
+"""
 
 from __future__ import annotations
 
@@ -7,205 +10,209 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from evidence.database import open_database
 from evidence.errors import StorageError
 from evidence.schema import EXPORT_ORDER, KIND_OF_TABLE, RECORDS, STORE_TABLES
+from evidence.staging import KEYS, PLACE, STAGED_AFFECTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
-    from evidence.store import Store
+    from evidence.store import Snapshot, Store
 
-BATCH_ROWS = 2_000
+FETCH_ROWS = 100_000
+SHOWN = 20
 ORDER = ", ".join(EXPORT_ORDER)
+LINE_LOCATORS = "(locator = '' OR starts_with(locator, '#'))"
+"""Locators that lines of JSON lines files have."""
+
+LATEST = """
+    SELECT key_hash, arg_max(sha256, revision) AS sha256, arg_max(tombstone, revision) AS tombstone,
+        any_value(tenant) AS tenant, any_value(source) AS source, any_value(locator) AS locator
+    FROM {rows} GROUP BY key_hash
+"""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What an append did to one table."""
+    """What an ingest call means to one table."""
 
     stored: int = 0
     unchanged: int = 0
     superseded: int = 0
-    removed: int = 0
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Whose missing records become tombstones, how many they are, and how many records there were."""
+    """How many records a sync removes, and of how many."""
 
-    tenant: str
-    source: str
     count: int
     present: int
 
 
-def append_new(
-    store: Store, table: str, staging: Path, *, revision: int, observed_at: datetime, removed: Removal | None
-) -> Counts:
-    """Append the staged rows of a table that differ from its current state, in the order of export.
+def current_relation(connection: duckdb.DuckDBPyConnection, store: Store, snapshot: Snapshot, table: str) -> str:
+    """Make the current records of a table at a snapshot a view, and return its name: ``current_<table>``.
 
-    Two contents for one key are decided by the last locator, line number and SHA-256, never by timing.
+    Returns:
+        Name of a view with the columns of :data:`evidence.schema.RECORDS`, without tombstones. Rows come in no
+        particular order.
     """
-    files = sorted(str(path) for path in staging.glob(f"*-{table}.parquet"))
-    if not files and removed is None:
-        return Counts()
-    with open_database(spill=staging / "spill") as connection:
-        _views(connection, store, table, files)
-        counts = _counts(connection, removed)
-        if counts.stored or counts.removed:
-            query = _new_rows(table, removed)
-            parameters = [revision, observed_at]
-            if removed is not None and table in KIND_OF_TABLE:
-                parameters += [revision, observed_at, removed.tenant, removed.source]
-            reader = connection.execute(query, parameters).to_arrow_reader(BATCH_ROWS)
-            store.append(table, _shaped(reader, STORE_TABLES[table]))
-    return counts
-
-
-def removals(store: Store, staging: Path, *, tenant: str, source: str) -> Removal:
-    """Count what a sync of a source would remove.
-
-    A file that is present but quarantined keeps its last good observation.
-    """
-    count = present = 0
-    for table in KIND_OF_TABLE:
-        files = sorted(str(path) for path in staging.glob(f"*-{table}.parquet"))
-        with open_database(spill=staging / "spill") as connection:
-            _views(connection, store, table, files)
-            row = connection.execute(
-                "SELECT count(*), count(*) FILTER (WHERE gone) FROM missing WHERE tenant = ? AND source = ?",
-                [tenant, source],
-            ).fetchone()
-            present, count = present + (row or (0, 0))[0], count + (row or (0, 0))[1]
-    return Removal(tenant, source, count, present)
-
-
-def _views(connection: duckdb.DuckDBPyConnection, store: Store, table: str, staged: list[str]) -> None:
-    """Define staged, chosen, current and missing: rows read, their last by key, what is stored, what is absent."""
-    stored = list(store.files(store.snapshot(), table))
-    connection.execute(f"CREATE VIEW stored AS {_read(stored, table)}")
-    records = STORE_TABLES[table] is RECORDS
-    key = "key_hash" if records else "(tenant, source, locator, sha256)"
-    connection.execute(f"CREATE VIEW staged AS {_read(staged, table, staged=True)}")
+    connection.register(f"rows_{table}", store.rows(snapshot, table))
     connection.execute(
-        "CREATE VIEW chosen AS SELECT * EXCLUDE (place) FROM (SELECT *, row_number() OVER "  # noqa: S608 - own names
-        f"(PARTITION BY {key} ORDER BY locator DESC, ordinal DESC, sha256 DESC) AS place FROM staged) WHERE place = 1"
+        f"CREATE OR REPLACE VIEW current_{table} AS SELECT * FROM rows_{table} SEMI JOIN "  # noqa: S608 - own names
+        f"(SELECT key_hash, max(revision) AS revision FROM rows_{table} GROUP BY key_hash) USING (key_hash, revision) "
+        "WHERE NOT tombstone"
     )
-    narrow = "key_hash, sha256, tenant, source, locator, tombstone" if records else "tenant, source, locator, sha256"
-    connection.execute(
-        f"CREATE TABLE current AS SELECT {narrow} FROM stored "  # noqa: S608 - own names
-        + ("QUALIFY row_number() OVER (PARTITION BY key_hash ORDER BY revision DESC) = 1" if records else "")
-    )
-    same = "key_hash, sha256" if records else "tenant, source, locator, sha256"
-    alive = "WHERE NOT tombstone" if records else ""
-    connection.execute(
-        f"CREATE VIEW fresh AS SELECT * FROM chosen ANTI JOIN (SELECT * FROM current {alive}) USING ({same})"  # noqa: S608 - own names
-    )
-    if records:
-        quarantined = sorted(str(path) for path in _quarantine(staged, connection))
-        connection.execute(
-            "CREATE VIEW missing AS SELECT tenant, source, key_hash, "  # noqa: S608 - own names
-            "key_hash NOT IN (SELECT key_hash FROM staged) AND (tenant, source, locator) NOT IN "
-            f"(SELECT (tenant, source, locator) FROM ({_read(quarantined, 'quarantine', staged=True)})) AS gone "
-            "FROM current WHERE NOT tombstone"
+    return f"current_{table}"
+
+
+class Comparison:
+    """The staged rows of one ingest call against the state at a snapshot."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, store: Store, snapshot: Snapshot, folder: Path) -> None:
+        """Read the keys of all staged rows.
+
+        Args:
+            connection: A database of its own; see ``evidence.database.open_database``.
+            store: Where the stored rows are.
+            snapshot: The state to compare with.
+            folder: Where the pieces lie.
+        """
+        self._connection, self._store, self._snapshot, self._folder = connection, store, snapshot, folder
+        for table in (*KIND_OF_TABLE, "quarantine"):
+            self._load(f"staged_{table}", f"*-{table}.keys.parquet", KEYS)
+
+    def repeated(self, table: str) -> list[tuple[Any, ...]]:
+        """Return (piece, row, source, origin, file, line, n) of lines whose id occurs for the nth time in their file.
+
+        They are no longer part of what is compared: each has to be staged again under the locator "#n".
+        """
+        found = self._all(
+            f"SELECT piece, row, source, origin, file, line, n FROM (SELECT *, row_number() OVER "  # noqa: S608 - own names
+            f"(PARTITION BY file, source, upstream_id ORDER BY line) AS n FROM staged_{table} "
+            "WHERE line > 0 AND locator = '') WHERE n > 1 ORDER BY piece, row"
         )
+        again = pa.table({"piece": [each[0] for each in found], "row": [each[1] for each in found]}, PLACE)
+        self._connection.register("again", again)
+        self._run(f"DELETE FROM staged_{table} WHERE (piece, row) IN (SELECT (piece, row) FROM again)")  # noqa: S608
+        return found
 
+    def add(self, table: str, piece: int) -> None:
+        """Take a piece that was written later into the comparison."""
+        path = self._folder / f"{piece:08d}-{table}.keys.parquet"
+        self._run(f"INSERT INTO staged_{table} SELECT * FROM read_parquet(?)", [str(path)])  # noqa: S608
 
-def _quarantine(staged: list[str], connection: duckdb.DuckDBPyConnection) -> list[Path]:
-    """Return the staged quarantine files of this ingest: they lie beside DuckDB's own spill folder."""
-    from pathlib import Path  # noqa: PLC0415 - only this function makes paths
+    def compare(self, table: str) -> Counts:
+        """Find the rows of a table that differ from its current state: they are ``fresh_<table>``.
 
-    row = connection.execute("SELECT current_setting('temp_directory')").fetchone()
-    del staged
-    return list(Path(row[0] if row else ".").parent.glob("*-quarantine.parquet"))
-
-
-def _read(files: list[str], table: str, *, staged: bool = False) -> str:
-    """Return a query over Parquet files; over none, one with the right columns and no rows."""
-    if files:
-        names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-        return f"SELECT * FROM read_parquet([{names}])"  # noqa: S608 - file names of our own, quoted
-    schema = STORE_TABLES[table]
-    columns = [name for name in schema.names if not staged or name not in ("revision", "observed_at", "tombstone")]
-    types = {"revision": "BIGINT", "tombstone": "BOOLEAN", "line_bytes": "BIGINT"}
-    selected = [f"NULL::{types.get(name, _duck(schema, name))} AS {name}" for name in columns]
-    return f"SELECT {', '.join([*selected, 'NULL::BIGINT AS ordinal'] if staged else selected)} WHERE false"
-
-
-def _duck(schema: pa.Schema, name: str) -> str:
-    kind = schema.field(name).type
-    if pa.types.is_binary(kind):
-        return "BLOB"
-    if pa.types.is_list(kind):
-        return "VARCHAR[]"
-    return "TIMESTAMPTZ" if pa.types.is_timestamp(kind) else "VARCHAR"
-
-
-def _counts(connection: duckdb.DuckDBPyConnection, removed: Removal | None) -> Counts:
-    def number(query: str, parameters: list[Any] | None = None) -> int:
-        row = connection.execute(query, parameters or []).fetchone()
-        return int(row[0]) if row else 0
-
-    staged, chosen = number("SELECT count(*) FROM staged"), number("SELECT count(*) FROM chosen")
-    fresh = number("SELECT count(*) FROM fresh")
-    gone = 0
-    if removed is not None:
-        gone = number(
-            "SELECT count(*) FROM missing WHERE gone AND tenant = ? AND source = ?", [removed.tenant, removed.source]
+        Two contents for one key are decided by the last file, line number and SHA-256, never by timing.
+        """
+        records = STORE_TABLES[table] is RECORDS
+        key = "key_hash" if records else "tenant, source, locator, sha256"
+        same = "key_hash, sha256" if records else key
+        self._connection.register(f"stored_{table}", self._store.rows(self._snapshot, table))
+        current = LATEST.format(rows=f"stored_{table}") if records else f"SELECT {key} FROM stored_{table}"  # noqa: S608
+        self._run(f"CREATE TABLE current_{table} AS {current}")
+        alive = "WHERE NOT tombstone" if records else ""
+        self._run(
+            f"CREATE TABLE chosen_{table} AS SELECT * FROM staged_{table} "  # noqa: S608 - own names
+            f"QUALIFY row_number() OVER (PARTITION BY {key} "
+            "ORDER BY origin DESC, line DESC, sha256 DESC, piece DESC, row DESC) = 1"
         )
-    return Counts(stored=fresh, unchanged=chosen - fresh, superseded=staged - chosen, removed=gone)
+        self._run(
+            f"CREATE TABLE fresh_{table} AS SELECT * FROM chosen_{table} "  # noqa: S608 - own names
+            f"ANTI JOIN (SELECT * FROM current_{table} {alive}) USING ({same})"
+        )
+        staged, chosen, fresh = (self._count(f"{name}_{table}") for name in ("staged", "chosen", "fresh"))
+        return Counts(stored=fresh, unchanged=chosen - fresh, superseded=staged - chosen)
 
+    def missing(self, table: str, tenant: str, source: str) -> Removal:
+        """Find the current records of a source that were not seen: they are ``missing_<table>``.
 
-def _new_rows(table: str, removed: Removal | None) -> str:
-    schema = STORE_TABLES[table]
-    if schema is not RECORDS:
-        history = {"revision": "?::BIGINT", "observed_at": "?::TIMESTAMPTZ"}
-        columns = ", ".join(f"{history.get(name, name)} AS {name}" for name in schema.names)
-        return f"SELECT {columns} FROM fresh ORDER BY tenant, source, locator, sha256"  # noqa: S608 - own names
-    history = {"revision": "?::BIGINT", "observed_at": "?::TIMESTAMPTZ", "tombstone": "false"}
-    columns = ", ".join(f"{history.get(name, name)} AS {name}" for name in schema.names)
-    fresh = f"SELECT {columns} FROM fresh"  # noqa: S608 - own names
-    if removed is None:
-        return f"{fresh} ORDER BY {ORDER}"
-    return f"SELECT * FROM ({fresh} UNION ALL BY NAME {_tombstones()}) ORDER BY {ORDER}"  # noqa: S608 - own names
+        A file that is present but quarantined keeps its last good observation. Which records a quarantined line
+        stands for cannot be known, so one such line keeps all records that came from lines.
+        """
+        self._run(
+            f"CREATE TABLE missing_{table} AS SELECT key_hash FROM current_{table} AS gone "  # noqa: S608 - own names
+            f"ANTI JOIN staged_{table} USING (key_hash) WHERE NOT gone.tombstone AND tenant = ? AND source = ? "
+            "AND locator NOT IN (SELECT locator FROM staged_quarantine WHERE tenant = ? AND source = ?) "
+            f"AND NOT ({LINE_LOCATORS} AND EXISTS (SELECT 1 FROM staged_quarantine WHERE line > 0 AND source = ?))",
+            [tenant, source, tenant, source, source],
+        )
+        present = self._all(
+            f"SELECT count(*) FROM current_{table} WHERE NOT tombstone AND tenant = ? AND source = ?",  # noqa: S608
+            [tenant, source],
+        )
+        return Removal(self._count(f"missing_{table}"), present[0][0])
 
+    def last_rows(self, table: str) -> Any:
+        """Return a reader of the identities of the records in ``missing_<table>``, to make tombstones of."""
+        kept = "tenant, source, kind, upstream_id, locator, key_hash, id_hash, format, media_type"
+        self._run(
+            f"CREATE TABLE last_{table} AS SELECT {kept} FROM stored_{table} SEMI JOIN missing_{table} "  # noqa: S608 - own names
+            "USING (key_hash) QUALIFY row_number() OVER (PARTITION BY key_hash ORDER BY revision DESC) = 1"
+        )
+        return self._stream(f"SELECT * FROM last_{table}")  # noqa: S608 - own names
 
-def _tombstones() -> str:
-    """Return a query for tombstones of what is missing: the identity stays, the content goes."""
-    kept = ("tenant", "source", "kind", "upstream_id", "locator", "key_hash", "id_hash", "format", "media_type")
-    made = {
-        "revision": "?::BIGINT",
-        "observed_at": "?::TIMESTAMPTZ",
-        "tombstone": "true",
-        "sha256": "''",
-        "line_bytes": "0",
-        "normaliser": "''",
-    }
-    columns = []
-    for name in RECORDS.names:
-        kind = _duck(RECORDS, name)
-        empty = {"BLOB": "''::BLOB", "VARCHAR[]": "[]::VARCHAR[]"}.get(kind, f"NULL::{kind}")
-        columns.append(f"{name if name in kept else made.get(name, empty)} AS {name}")
-    return (
-        f"SELECT {', '.join(columns)} FROM stored SEMI JOIN "  # noqa: S608 - own names
-        "(SELECT key_hash FROM missing WHERE gone AND tenant = ? AND source = ?) USING (key_hash) "
-        "QUALIFY row_number() OVER (PARTITION BY key_hash ORDER BY stored.revision DESC) = 1"
-    )
+    def add_fresh(self, table: str, piece: int) -> None:
+        """Take a piece whose rows are new by nature, such as tombstones."""
+        path = self._folder / f"{piece:08d}-{table}.keys.parquet"
+        self._run(f"INSERT INTO fresh_{table} SELECT * FROM read_parquet(?)", [str(path)])  # noqa: S608
 
+    def places(self, table: str) -> Any:
+        """Return a reader of (piece, row, bytes) of the fresh rows, in the order of export."""
+        return self._stream(f"SELECT piece, row, bytes FROM fresh_{table} ORDER BY {ORDER}")  # noqa: S608 - own names
 
-def _shaped(reader: Any, schema: pa.Schema) -> pa.RecordBatchReader:
-    """Give DuckDB's batches the exact types of a table."""
+    def fresh(self, table: str) -> int:
+        """Return how many rows of a table are to be appended."""
+        return self._count(f"fresh_{table}")
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def conflicts(self, table: str) -> list[str]:
+        """Name some keys that occurred in this call with more than one content."""
+        found = self._all(
+            "SELECT any_value(source), any_value(upstream_id), any_value(locator) "  # noqa: S608 - own names
+            f"FROM staged_{table} GROUP BY key_hash HAVING count(DISTINCT sha256) > 1 ORDER BY ALL LIMIT {SHOWN}"
+        )
+        return [" ".join(part for part in each if part) for each in found]
+
+    def row_bytes(self, table: str) -> int:
+        """Return the average size of a fresh row's content; 0 when there is none."""
+        return int(self._all(f"SELECT coalesce(avg(bytes), 0)::BIGINT FROM fresh_{table}")[0][0])  # noqa: S608
+
+    def affected(self) -> tuple[int, Any]:
+        """Return what the fresh advisories affect, in the order of their export: how many rows, and a reader."""
+        self._load("staged_affected", "*-advisories.affected.parquet", STAGED_AFFECTED)
+        self._run(
+            "CREATE VIEW fresh_affected AS SELECT * EXCLUDE (piece, row) "
+            "FROM staged_affected SEMI JOIN fresh_advisories USING (piece, row)"
+        )
+        order = "tenant, source, upstream_id, locator, sha256, position"
+        return self.fresh("affected"), self._stream(f"SELECT * FROM fresh_affected ORDER BY {order}")  # noqa: S608
+
+    def _stream(self, query: str) -> Any:
+        """Return a reader over tables of this database that outlives later queries on the connection."""
         try:
-            for batch in reader:
-                columns = [batch.column(field.name).cast(field.type) for field in schema]
-                yield pa.RecordBatch.from_arrays(columns, schema=schema)
+            return self._connection.cursor().execute(query).to_arrow_reader(FETCH_ROWS)
         except duckdb.Error as error:
-            raise StorageError(f"the new rows could not be sorted: {error}", advice="Is the disk full?") from error
+            raise StorageError(f"the new rows cannot be sorted: {error}", advice="Is the disk full?") from error
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    def _load(self, name: str, pattern: str, schema: pa.Schema) -> None:
+        """Make a table, or for what is large a view, of the Parquet files that match a pattern, if any do."""
+        if not any(self._folder.glob(pattern)):
+            pq.write_table(schema.empty_table(), self._folder / pattern.replace("*", "00000000"))
+        kind = "VIEW" if schema is STAGED_AFFECTED else "TABLE"
+        files = str(self._folder / pattern).replace("'", "''")
+        self._run(f"CREATE {kind} {name} AS SELECT * FROM read_parquet('{files}')")  # noqa: S608 - a path of our own
+
+    def _run(self, query: str, parameters: list[Any] | None = None) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(query, parameters or [])
+        except duckdb.Error as error:
+            raise StorageError(f"the new rows cannot be compared: {error}", advice="Is the disk full?") from error
+
+    def _all(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self._run(query, parameters).fetchall()
+
+    def _count(self, name: str) -> int:
+        return int(self._all(f"SELECT count(*) FROM {name}")[0][0])  # noqa: S608 - own names

@@ -20,7 +20,12 @@ def open_database(
         memory_limit: What DuckDB may use, as in "512MB".
         threads: How many threads it may use.
     """
-    options: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory_limit, "threads": threads}
+    options: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        # Nothing here ever needs an extension from elsewhere.
+        "autoinstall_known_extensions": False,
+    }
     if spill is not None:
         options["temp_directory"] = str(spill)
     connection = duckdb.connect(config=options)

@@ -1,24 +1,27 @@
 """Ingest: documents in, observations out; what is there already is not stored again, and nothing is lost.
 
-Workers derive rows and stage them on disk; one process then compares them with the current state, sorts them in the
-order of export, and appends them in one commit a table. The snapshot row comes last.
+Workers derive rows and stage them on disk. One process then compares their keys with the current state, sorts them in
+the order of export, and appends the rows in one commit a table. The snapshot row comes last.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter, deque
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evidence.archives import walk
-from evidence.current import Removal, append_new, removals
+from evidence.archives import EMPTY_LINES, walk
+from evidence.commit import commit_staged
 from evidence.documents import store_documents
-from evidence.errors import ValidationError
-from evidence.schema import KIND_OF_TABLE
+from evidence.errors import StorageError, ValidationError
+from evidence.names import checked_source
 from evidence.staging import Staged, stage_chunk
 
 if TYPE_CHECKING:
@@ -29,11 +32,9 @@ if TYPE_CHECKING:
     from evidence.store import Store
 
 CHUNK_BYTES = 4 << 20
-CHUNK_DOCUMENTS = 400
+CHUNK_DOCUMENTS = 1_000
 INLINE_BYTES = 3 << 20
 """Inputs smaller than this on disk are read here; starting processes would take longer."""
-
-SAFE_REMOVALS = 0.10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,11 @@ class IngestOptions:
 
 @dataclass
 class IngestReport:
-    """What became of every document: seen = stored + unchanged + superseded + quarantined."""
+    """What became of every document: seen = stored + unchanged + superseded + quarantined.
+
+    ``superseded`` are documents whose key occurs again in the same call with other bytes, ``conflicts`` names some
+    of those keys; ``removed`` are tombstones, which were not seen.
+    """
 
     seen: int = 0
     stored: int = 0
@@ -63,21 +68,25 @@ class IngestReport:
     sources: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    conflicts: list[str] = field(default_factory=list)
 
     @classmethod
-    def of_documents(cls, counts: dict[str, int]) -> IngestReport:
+    def of_documents(cls, counts: dict[str, Any]) -> IngestReport:
         """Return the report on policy snapshots or consensus documents."""
-        return cls(
-            seen=counts["seen"],
-            stored=counts["stored"],
-            unchanged=counts["unchanged"],
-            snapshot=counts["snapshot"],
-        )
+        return cls(**counts)
 
     def to_builtins(self) -> dict[str, Any]:
         """Return the report as JSON values."""
         numbers = {name: value for name, value in vars(self).items() if isinstance(value, int)}
         return numbers | {"sources": dict(self.sources), "formats": dict(self.formats)}
+
+    def count(self, staged: Staged) -> None:
+        """Add what became of one chunk."""
+        self.seen += staged.seen
+        self.quarantined += staged.quarantined
+        self.sources.update(staged.sources)
+        self.formats.update(staged.formats)
+        self.reasons.update(staged.reasons)
 
 
 def ingest(
@@ -85,83 +94,114 @@ def ingest(
 ) -> IngestReport:
     """Ingest paths into a store.
 
+    Args:
+        store: Where to.
+        paths: Folders, archives, files of JSON lines, single files.
+        options: What is wanted.
+        progress: Called with the documents and bytes read so far.
+
     Raises:
         ValidationError: The options contradict each other, or a sync would remove too much.
-        StorageError: A path or the store cannot be read or written; nothing of this call is visible then.
+        StorageError: The store cannot be read or written, or a sync could not read all of PATH; nothing of this
+            call is visible then.
     """
-    _check(options, paths)
+    source = _checked(options, paths)
     if options.kind is not None:
         return IngestReport.of_documents(store_documents(store, paths, options))
     report = IngestReport()
-    with store.lock(), tempfile.TemporaryDirectory(prefix=".ingest-", dir=store.root) as folder:
-        staged = _stage(paths, options, Path(folder), report, progress)
-        snapshot = store.snapshot()
-        revision = snapshot.revision + 1
-        removed = _removals(store, options, staged, Path(folder))
-        for table in KIND_OF_TABLE:
-            counts = append_new(
-                store, table, Path(folder), revision=revision, observed_at=options.observed_at, removed=removed
+    with _staging_folder(store) as folder:
+        size = 0
+        for staged in _staged(_unbroken(walk(paths, source), options), paths, options, folder):
+            size += staged.bytes
+            report.count(staged)
+            progress(report.seen, size)
+        if options.sync and report.seen == report.reasons[EMPTY_LINES] and options.allow_removals is None:
+            raise ValidationError(
+                f"there is nothing to sync source {source} with: PATH has no document",
+                advice="If everything is to be removed, pass --allow-removals N. Nothing was changed.",
             )
-            report.stored += counts.stored
-            report.unchanged += counts.unchanged
-            report.superseded += counts.superseded
-            report.removed += counts.removed
-        fresh = append_new(
-            store, "quarantine", Path(folder), revision=revision, observed_at=options.observed_at, removed=None
-        ).stored
-        if report.stored or report.removed or fresh:
-            snapshot = store.commit(revision=revision, made_at=options.observed_at)
-        report.snapshot = snapshot.id
+        with store.lock():
+            done = commit_staged(store, folder, options, source)
+    report.stored, report.unchanged, report.superseded = done.stored, done.unchanged, done.superseded
+    report.removed, report.snapshot, report.conflicts = done.removed, done.snapshot, list(done.conflicts)
     return report
 
 
-def _check(options: IngestOptions, paths: list[Path]) -> None:
+def _checked(options: IngestOptions, paths: list[Path]) -> str | None:
+    """Return the name of the source as it is stored; None when it is derived."""
     if options.sync and options.source is None:
         raise ValidationError("--sync needs --source: it says whose whole truth PATH is")
+    if options.sync and options.kind is not None:
+        raise ValidationError("--sync and --kind do not go together: such documents are only ever added")
+    if options.allow_removals is not None and (options.allow_removals < 0 or not options.sync):
+        raise ValidationError("--allow-removals needs --sync and a number that is not negative")
     for path in paths:
         if not path.exists():
             raise ValidationError(f"{path} does not exist")
+    return None if options.source is None else checked_source(options.source)
 
 
-def _stage(
-    paths: list[Path], options: IngestOptions, folder: Path, report: IngestReport, progress: Callable[[int, int], None]
-) -> list[Staged]:
-    results = []
-    size = 0
-    for staged in _run(paths, options, folder):
-        results.append(staged)
-        size += staged.bytes
-        report.seen += staged.seen
-        report.quarantined += staged.quarantined
-        report.sources.update(staged.sources)
-        report.formats.update(staged.formats)
-        report.reasons.update(staged.reasons)
-        progress(report.seen, size)
-    return results
+@contextmanager
+def _staging_folder(store: Store) -> Iterator[Path]:
+    """Make a folder for staged rows: on the store's own disk when it is on this machine."""
+    try:
+        if store.folder is not None:
+            store.folder.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=".ingest-", dir=store.folder)
+    except OSError as error:
+        raise StorageError(f"the store {store.root} cannot be written: {error.strerror or error}") from error
+    with made as folder:
+        yield Path(folder)
 
 
-def _run(paths: list[Path], options: IngestOptions, folder: Path) -> Iterator[Staged]:
+def _unbroken(documents: Iterator[Document], options: IngestOptions) -> Iterator[Document]:
+    """Pass documents on; a sync ends at the first that could not be read: what follows it may only seem missing."""
+    for document in documents:
+        if options.sync and document.broken:
+            raise StorageError(
+                f"the sync ended: {document.origin} {document.problem}", advice="Nothing was stored or removed."
+            )
+        yield document
+
+
+def _staged(documents: Iterator[Document], paths: list[Path], options: IngestOptions, folder: Path) -> Iterator[Staged]:
     """Derive all chunks: here when there is little to do, else in processes, a few chunks ahead of their results."""
-    jobs = (
-        (chunk, options.tenant, str(folder / f"{number:06d}"))
-        for number, chunk in enumerate(_chunks(walk(paths, options.source)))
-    )
-    if options.workers < 2 or _size(paths) < INLINE_BYTES:  # noqa: PLR2004 - one worker is this process
+    jobs = ((chunk, options.tenant, folder, number) for number, chunk in enumerate(_chunks(documents), start=1))
+    if options.workers < 2 or not _larger(paths, INLINE_BYTES):  # noqa: PLR2004 - one worker is this process
         yield from (stage_chunk(*job) for job in jobs)
         return
-    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[Staged]] = deque()
-        for job in jobs:
-            waiting.append(pool.submit(stage_chunk, *job))
-            if len(waiting) > 2 * options.workers:
+    try:
+        with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+            waiting: deque[Future[Staged]] = deque()
+            for job in jobs:
+                waiting.append(pool.submit(stage_chunk, *job))
+                if len(waiting) > 2 * options.workers:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise StorageError(
+            "a process that reads documents ended unexpectedly",
+            advice="Is there enough memory? Fewer --workers need less. Nothing of this ingest was stored.",
+        ) from error
 
 
-def _size(paths: list[Path]) -> int:
-    files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
-    return sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
+def _larger(paths: list[Path], limit: int) -> bool:
+    """Whether the files below some paths are larger than a limit together; reads no further than it must."""
+    size = 0
+    for path in paths:
+        for file in _files(path):
+            size += file.lstat().st_size
+            if size > limit:
+                return True
+    return False
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+    for folder, _, names in os.walk(path):
+        yield from (file for name in names if (file := Path(folder, name)).is_file())
 
 
 def _chunks(documents: Iterator[Document]) -> Iterator[list[Document]]:
@@ -175,20 +215,3 @@ def _chunks(documents: Iterator[Document]) -> Iterator[list[Document]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _removals(store: Store, options: IngestOptions, staged: list[Staged], folder: Path) -> Removal | None:
-    """Find what a sync removes, and refuse when that is too much to be meant."""
-    if not options.sync or options.source is None:
-        return None
-    removal = removals(store, folder, tenant=options.tenant, source=options.source)
-    seen = sum(chunk.seen for chunk in staged)
-    allowed = options.allow_removals
-    if allowed is not None and removal.count <= allowed:
-        return removal
-    if not seen or removal.count > SAFE_REMOVALS * removal.present:
-        raise ValidationError(
-            f"the sync would remove {removal.count} of the {removal.present} records of source {options.source}",
-            advice=f"If that is meant, pass --allow-removals {removal.count}. Nothing was changed.",
-        )
-    return removal

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from evidence.affected import AFFECTED
+
 EXPORT_ORDER = ("tenant", "source", "kind", "upstream_id", "locator", "sha256")
 """Sort key of every table and every member: compared as UTF-8 bytes; total, so there are no ties."""
 
@@ -91,10 +93,14 @@ SNAPSHOTS = pa.schema(
 )
 """One row a snapshot: the version of every table."""
 
+AFFECTED_OBSERVED = AFFECTED.append(pa.field("revision", pa.int64(), nullable=False))
+"""What advisories affect, with the revision of the observation it was read from: (key_hash, revision) names that."""
+
 STORE_TABLES = {
     **dict.fromkeys(KIND_OF_TABLE, RECORDS),
     "policy_snapshots": DOCUMENTS,
     "consensus": DOCUMENTS,
+    "affected": AFFECTED_OBSERVED,
     "quarantine": QUARANTINE,
     "snapshots": SNAPSHOTS,
 }

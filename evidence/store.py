@@ -1,17 +1,19 @@
 """The evidence store: Delta tables, and snapshots that pin one version of each.
 
-Readers use only snapshots. A snapshot is one row, committed last, so nobody ever sees half an ingest.
+Readers use only snapshots. A snapshot is one row, committed last, so nobody ever sees half an ingest; what a crashed
+ingest left in a table without a snapshot is taken out of its next version by ``recover``.
 """
 
 from __future__ import annotations
 
 import fcntl
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -28,9 +30,21 @@ PROPERTIES = {
 }
 """Versions stay readable for as long as snapshots name them; maintenance is explicit."""
 
-RECORD_STATISTICS = ",".join([*EXPORT_ORDER, "revision", "tombstone"])
+STATISTICS = {
+    **{name: (*EXPORT_ORDER, "revision", "tombstone") for name, schema in STORE_TABLES.items() if schema is RECORDS},
+    "policy_snapshots": ("tenant", "id", "revision"),
+    "consensus": ("tenant", "id", "revision"),
+    "quarantine": ("tenant", "source", "locator", "revision"),
+    "affected": ("tenant", "source", "upstream_id", "revision"),
+    "snapshots": ("id", "revision"),
+}
+"""Columns whose smallest and largest values the log keeps, by table: never content."""
+
 PLAIN_COLUMNS = ("line", "raw", "sha256", "key_hash", "id_hash", "raw_sha256", "line_sha256")
 """Columns of which no two values are alike: a dictionary would only cost."""
+
+ROW_GROUP_BYTES = 64 << 20
+ROW_GROUP_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -55,9 +69,20 @@ EMPTY = Snapshot(0, 0, {})
 
 @dataclass(frozen=True)
 class Store:
-    """A store below one folder or URL."""
+    """A store below one folder or URL.
+
+    Attributes:
+        root: The folder, or a URL that delta-rs understands ("s3://bucket/prefix").
+        storage_options: Passed to delta-rs as they are: region, endpoint, credentials.
+    """
 
     root: str
+    storage_options: Mapping[str, str] | None = field(default=None, hash=False)
+
+    @property
+    def folder(self) -> Path | None:
+        """The store's folder on this machine; None when it lies elsewhere."""
+        return None if "://" in self.root else Path(self.root)
 
     def snapshot(self, number: int | None = None) -> Snapshot:
         """Return a snapshot; the newest when no number is given.
@@ -81,25 +106,67 @@ class Store:
         pinned = snapshot.tables.get(table)
         if pinned is None:
             return ()
-        try:
-            return tuple(DeltaTable(self.uri(table), version=pinned.version).file_uris())
-        except (DeltaError, OSError) as error:
-            raise StorageError(f"table {table} of the store cannot be read: {error}") from error
+        with _reading(table):
+            return tuple(self._open(table, pinned.version).file_uris())
 
-    def append(self, table: str, rows: pa.RecordBatchReader) -> None:
-        """Append rows to a table, creating it first when needed."""
+    def rows(self, snapshot: Snapshot, table: str) -> ds.Dataset:
+        """Return a table at a snapshot as an Arrow dataset, which DuckDB can query; empty when there is none."""
+        pinned = snapshot.tables.get(table)
+        if pinned is None:
+            return ds.dataset(STORE_TABLES[table].empty_table())
+        with _reading(table):
+            return self._dataset(self._open(table, pinned.version), STORE_TABLES[table])
+
+    def _dataset(self, table: DeltaTable, schema: pa.Schema) -> ds.Dataset:
+        """Return an Arrow dataset of a version of a table.
+
+        On this machine Arrow opens the files itself. Through delta-rs' file system, which is Python, one of Arrow's
+        threads may give a buffer back while the interpreter is ending, and that aborts the whole process.
+        """
+        if self.folder is None:
+            return table.to_pyarrow_dataset()
+        files = table.file_uris()
+        return ds.dataset(files, schema=schema, format="parquet") if files else ds.dataset(schema.empty_table())
+
+    def append(self, table: str, rows: pa.RecordBatchReader, *, row_bytes: int = 0) -> None:
+        """Append rows to a table in their order, creating it first when needed.
+
+        Args:
+            table: Name of the table.
+            rows: Rows of its schema; read as a stream.
+            row_bytes: Average size of a row's content; row groups of large rows are cut shorter.
+        """
         try:
             write_deltalake(
                 self.uri(table),
                 rows,
                 mode="append",
-                configuration=_configuration(table),
-                writer_properties=_writer(table),
+                configuration={**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])},
+                writer_properties=_writer(table, row_bytes),
+                storage_options=self._options,
             )
         except (DeltaError, OSError) as error:
             raise StorageError(
                 f"table {table} of the store cannot be written: {error}", advice="Nothing of this ingest is visible."
             ) from error
+
+    def recover(self, snapshot: Snapshot) -> None:
+        """Take out of every table what was written after a snapshot; its files stay, as every version does.
+
+        Call it under the lock and before appending: such rows are of an ingest that ended before its snapshot row.
+        """
+        for name in STORE_TABLES:
+            version, pinned = self._version(name), snapshot.tables.get(name)
+            if version is None or (pinned is not None and version == pinned.version):
+                continue
+            try:
+                table = self._open(name)
+                if pinned is not None:
+                    table.restore(pinned.version)
+                elif table.file_uris():
+                    table.delete()
+            except (DeltaError, OSError) as error:
+                raise StorageError(f"table {name} of the store cannot be put back: {error}") from error
 
     def commit(self, *, revision: int, made_at: datetime) -> Snapshot:
         """Make the present versions of all tables a snapshot; this is what readers see from now on."""
@@ -112,46 +179,71 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Let one process write at a time; others wait."""
-        folder = Path(self.root)
+        """Let one process of this machine write at a time; others wait.
+
+        A store that lies elsewhere has no such lock: there, one writer at a time is the operator's to see to.
+        """
+        if self.folder is None:
+            yield
+            return
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / ".lock").open("w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                yield
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / ".lock").open("w")
         except OSError as error:
             raise StorageError(f"the store {self.root} cannot be written: {error.strerror or error}") from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def uri(self, table: str) -> str:
         """Return where a table lies."""
         return f"{self.root}/{table}"
 
+    @property
+    def _options(self) -> dict[str, str] | None:
+        return None if self.storage_options is None else dict(self.storage_options)
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+
     def _version(self, table: str) -> int | None:
         try:
-            return None if table == "snapshots" else int(DeltaTable(self.uri(table)).version())
+            return None if table == "snapshots" else int(self._open(table).version())
         except TableNotFoundError:
             return None
 
     def _snapshots(self) -> list[dict[str, Any]]:
         try:
-            found: list[dict[str, Any]] = pa.table(DeltaTable(self.uri("snapshots")).to_pyarrow_table()).to_pylist()
+            with _reading("snapshots"):
+                rows = self._dataset(self._open("snapshots"), STORE_TABLES["snapshots"]).to_table()
+                found: list[dict[str, Any]] = rows.to_pylist()
         except TableNotFoundError:
             return []
-        except (DeltaError, OSError) as error:
-            raise StorageError(f"the store {self.root} cannot be read: {error}") from error
         return found
 
 
-def _configuration(table: str) -> dict[str, str]:
-    if STORE_TABLES[table] is RECORDS:
-        return {**PROPERTIES, "delta.dataSkippingStatsColumns": RECORD_STATISTICS}
-    return dict(PROPERTIES)
+@contextmanager
+def _reading(table: str) -> Iterator[None]:
+    """Turn errors of reading a table into ours; that a table does not exist yet is none."""
+    try:
+        yield
+    except TableNotFoundError:
+        raise
+    except (DeltaError, OSError) as error:
+        raise StorageError(f"table {table} of the store cannot be read: {error}") from error
 
 
-def _writer(table: str) -> WriterProperties:
-    plain = {
-        name: ColumnProperties(dictionary_enabled=False) for name in PLAIN_COLUMNS if name in STORE_TABLES[table].names
+def _writer(table: str, row_bytes: int) -> WriterProperties:
+    columns = {
+        name: ColumnProperties(
+            dictionary_enabled=False, statistics_enabled="NONE" if name in ("line", "raw") else "CHUNK"
+        )
+        for name in PLAIN_COLUMNS
+        if name in STORE_TABLES[table].names
     }
     return WriterProperties(
-        compression="ZSTD", compression_level=1, max_row_group_size=20_000, column_properties=plain or None
+        compression="ZSTD",
+        compression_level=1,
+        max_row_group_size=max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES // max(1, row_bytes))),
+        column_properties=columns or None,
     )

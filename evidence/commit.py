@@ -1,0 +1,161 @@
+"""From staged rows to a new snapshot: what is new is appended, what a sync no longer found gets a tombstone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from evidence.current import Comparison, Counts, Removal
+from evidence.database import open_database
+from evidence.errors import ValidationError
+from evidence.line import Identity, Rejected, derive
+from evidence.pieces import History, in_order, observed
+from evidence.schema import KIND_OF_TABLE, STORE_TABLES
+from evidence.staging import STAGED_RECORDS, Origin, write_piece, write_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from evidence.ingest import IngestOptions
+    from evidence.store import Snapshot, Store
+
+SAFE_REMOVALS = 0.10
+"""Part of a source's records that a sync may remove without being told so."""
+
+LATER_PIECES = 50_000_000
+"""First number of pieces that are written here; those of workers are lower."""
+
+REPEATS_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What became of the staged rows."""
+
+    stored: int
+    unchanged: int
+    superseded: int
+    removed: int
+    snapshot: int
+    conflicts: tuple[str, ...]
+
+
+def commit_staged(store: Store, folder: Path, options: IngestOptions, source: str | None) -> Committed:
+    """Append what is new in a folder of staged rows, and make it a snapshot; call it under the store's lock.
+
+    Args:
+        store: Where to.
+        folder: The pieces and their keys.
+        options: Whose rows they are, and what a sync may do.
+        source: The source's name as stored; None unless it was given.
+
+    Raises:
+        ValidationError: A sync would remove too much; nothing was changed.
+        StorageError: The store cannot be read or written; nothing new is visible.
+    """
+    snapshot = store.snapshot()
+    with open_database(spill=folder / "spill") as connection:
+        comparison = Comparison(connection, store, snapshot, folder)
+        for number, table in enumerate(KIND_OF_TABLE):
+            _number_repeated_lines(comparison, table, options.tenant, (folder, LATER_PIECES * (number + 1)))
+        counts = {table: comparison.compare(table) for table in (*KIND_OF_TABLE, "quarantine")}
+        removed = _remove(comparison, folder, options, source) if options.sync and source else 0
+        records = [counts[table] for table in KIND_OF_TABLE]
+        if removed or counts["quarantine"].stored or any(each.stored for each in records):
+            store.recover(snapshot)
+            history = History(snapshot.revision + 1, options.observed_at)
+            snapshot = _append(store, comparison, folder, history)
+        return _committed(records, comparison, removed, snapshot)
+
+
+def _committed(records: list[Counts], comparison: Comparison, removed: int, snapshot: Snapshot) -> Committed:
+    return Committed(
+        stored=sum(each.stored for each in records),
+        unchanged=sum(each.unchanged for each in records),
+        superseded=sum(each.superseded for each in records),
+        removed=removed,
+        snapshot=snapshot.id,
+        conflicts=tuple(name for table in KIND_OF_TABLE for name in comparison.conflicts(table)),
+    )
+
+
+def _append(store: Store, comparison: Comparison, folder: Path, history: History) -> Snapshot:
+    for table in (*KIND_OF_TABLE, "quarantine"):
+        if count := comparison.fresh(table):
+            rows = in_order(comparison.places(table), folder, table)
+            stream = observed(rows, STORE_TABLES[table], history, count=count)
+            store.append(table, stream, row_bytes=comparison.row_bytes(table))
+    count, affected = comparison.affected()
+    if count:
+        store.append("affected", observed(affected, STORE_TABLES["affected"], history, count=count))
+    return store.commit(revision=history.revision, made_at=history.observed_at)
+
+
+def _number_repeated_lines(comparison: Comparison, table: str, tenant: str, place: tuple[Path, int]) -> None:
+    """Stage again, under the locator "#n", the lines whose id their file had n - 1 times before."""
+    folder, piece = place
+    repeated = comparison.repeated(table)
+    for start in range(0, len(repeated), REPEATS_AT_ONCE):
+        piece += 1
+        rows = [_numbered(folder, table, tenant, each) for each in repeated[start : start + REPEATS_AT_ONCE]]
+        write_rows({table: rows}, folder, piece)
+        comparison.add(table, piece)
+
+
+def _numbered(folder: Path, table: str, tenant: str, place: tuple[Any, ...]) -> tuple[Any, Origin]:
+    piece, row, source, origin, file, line, count = place
+    with pa.memory_map(str(folder / f"{piece:08d}-{table}.arrow")) as mapped:
+        raw = pa.ipc.open_file(mapped).read_all().column("raw")[row].as_py()
+    made = derive(raw, Identity(tenant, source, f"#{count}"))
+    if isinstance(made, Rejected):
+        raise TypeError(f"a line that was accepted is rejected under another locator: {made.reason}")
+    return made, Origin(origin, file, line)
+
+
+def _remove(comparison: Comparison, folder: Path, options: IngestOptions, source: str) -> int:
+    """Stage tombstones of what the source had and PATH lacks; refuse when that is too much to be meant."""
+    found = {table: comparison.missing(table, options.tenant, source) for table in KIND_OF_TABLE}
+    total = Removal(sum(each.count for each in found.values()), sum(each.present for each in found.values()))
+    _refuse_many(total, options.allow_removals, source)
+    for table, removal in found.items():
+        if removal.count:
+            _write_tombstones(comparison, folder, table)
+    return total.count
+
+
+def _refuse_many(removal: Removal, allowed: int | None, source: str) -> None:
+    limit = SAFE_REMOVALS * removal.present if allowed is None else allowed
+    if removal.count > limit:
+        raise ValidationError(
+            f"the sync would remove {removal.count:,} of the {removal.present:,} records of source {source}",
+            advice=f"If that is meant, pass --allow-removals {removal.count}. Nothing was changed.",
+        )
+
+
+def _write_tombstones(comparison: Comparison, folder: Path, table: str) -> None:
+    """Write pieces of tombstones: the identity stays, the content goes."""
+    for number, batch in enumerate(comparison.last_rows(table), start=LATER_PIECES // 2):
+        piece = pa.Table.from_batches([_tombstones(batch)])
+        rows = piece.num_rows
+        write_piece(piece, (folder, table, number), [Origin("", 0, 0)] * rows, [0] * rows)
+        comparison.add_fresh(table, number)
+
+
+def _tombstones(identities: pa.RecordBatch) -> pa.RecordBatch:
+    made: dict[str, Any] = {"sha256": "", "tombstone": True, "line_bytes": 0, "normaliser": ""}
+    columns: Iterator[Any] = (
+        identities.column(field.name).cast(field.type)
+        if field.name in identities.schema.names
+        else pa.array([made.get(field.name, _empty(field))] * identities.num_rows, field.type)
+        for field in STAGED_RECORDS
+    )
+    return pa.RecordBatch.from_arrays(list(columns), schema=STAGED_RECORDS)
+
+
+def _empty(field: pa.Field) -> Any:
+    if pa.types.is_list(field.type):
+        return []
+    return b"" if pa.types.is_binary(field.type) else None
