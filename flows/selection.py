@@ -37,6 +37,10 @@ SHARED_TENANT = "_shared"
 UNREADABLE = "Run `export-center doctor`; a damaged store can be rebuilt by ingesting again."
 
 
+_LOWER = "list_transform(?, lambda wanted: lower(wanted))"
+"""Small letters of a parameter, made where those of the column are made: Python's are others, as for the Turkish I."""
+
+
 class DisorderError(Exception):
     """Rows came out of order: the caller starts again with ``ordered=False``."""
 
@@ -113,10 +117,10 @@ def _lists(selectors: Selectors) -> Iterator[Where]:
             "list_transform(ecosystems, lambda e: lower(e)) || "
             "list_transform(ecosystems, lambda e: lower(split_part(e, ':', 1)))"
         )
-        yield Where(f"list_has_any({bases}, ?)", ([each.lower() for each in selectors.ecosystems],))
+        yield Where(f"list_has_any({bases}, {_LOWER})", (list(selectors.ecosystems),))
     if selectors.severities:
         stated = "list_transform(severity_stated, lambda s: lower(s))"
-        yield Where(f"list_has_any({stated}, ?)", ([each.lower() for each in selectors.severities],))
+        yield Where(f"list_has_any({stated}, {_LOWER})", (list(selectors.severities),))
     if selectors.sboms:
         ids = [each.removeprefix("sbom:") for each in selectors.sboms]
         yield Where(
