@@ -21,7 +21,7 @@ from adapters.adapter import BATCH_COLUMNS
 from evidence.database import open_database
 from evidence.schema import EXPORT_ORDER
 from flows.ahead import ahead
-from flows.errors import AdapterError
+from flows.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,7 +147,7 @@ def batches(scan: Scan) -> Iterator[pa.RecordBatch]:
 
     Raises:
         DisorderError: Only while streaming files that turned out not to be in order; see ``select``.
-        AdapterError: The files cannot be read.
+        StorageError: The files cannot be read.
     """
     if not scan.files:
         return
@@ -218,7 +218,7 @@ def _stream(scan: Scan, files: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
                     chosen = pc.and_(chosen, pc.is_in(batch.column("source"), value_set=sources))
                 yield batch if pc.all(chosen).as_py() else batch.filter(chosen)
         except (OSError, pa.ArrowException) as error:
-            raise AdapterError(f"evidence file {file} cannot be read: {error}", advice=UNREADABLE) from error
+            raise StorageError(f"evidence file {file} cannot be read: {error}", advice=UNREADABLE) from error
 
 
 def _sorted(scan: Scan) -> Iterator[pa.RecordBatch]:
@@ -262,14 +262,14 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any
     try:
         return connection.execute(query, parameters)
     except duckdb.Error as error:
-        raise AdapterError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
+        raise StorageError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
 
 
 def _batches(result: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
     try:
         yield from result.to_arrow_reader(BATCH_ROWS)
     except (duckdb.Error, pa.ArrowException) as error:
-        raise AdapterError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
+        raise StorageError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
 
 
 def _checked(stream: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
