@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from bundle.container import ContainerError
 from bundle.deep import RecordCheck
-from bundle.digests import frames_sha256
+from bundle.digests import FramesDigest
 from bundle.errors import FormatError, VerificationError
 from bundle.index import PAGE_BYTES, check_page
-from bundle.zframes import plain_frames
+from bundle.zframes import read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bundle.frames import FrameEntry
     from bundle.manifest import Member
+    from bundle.zframes import Frame
 
     _Check = Callable[[Member, str, Iterator[bytes]], None]
 
@@ -42,15 +42,15 @@ class Limits:
 class ContentChecks:
     """Looks into members as they pass, and keeps what later ones must agree with.
 
-    Memory: 64 bytes a frame and 40 bytes an index page.
+    Memory: two digests a framed member; neither records, frames nor index pages make it grow.
     """
 
     def __init__(self, limits: Limits, *, deep: bool) -> None:
         """Start before the first member."""
         self.deep = deep
         self._limits = limits
-        self._tables: dict[str, bytes] = {}
-        self._roots: dict[str, bytes] = {}
+        self._tables: dict[str, str] = {}
+        self._roots: dict[str, str] = {}
         self._records: dict[str, RecordCheck] = {}
 
     def check(self, listed: Member, pieces: Iterator[bytes]) -> None:
@@ -72,62 +72,63 @@ class ContentChecks:
                 check(listed, stem.removesuffix(suffix), pieces)
 
     def _check_frames(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
-        # 7. Decompress and hash every frame; keep one row of 64 bytes a frame.
-        rows: list[FrameEntry] = []
-        records = 0
+        # 7. Decompress and hash every frame, and remember what the frame table has to be.
+        table, frames, total, records = hashlib.sha256(), FramesDigest(), 0, 0
         check = RecordCheck(listed.path) if self.deep else None
-        for row, plain in self._frames(listed, pieces):
-            records = row.first_record + plain.count(b"\n")
+        for frame in self._frames(listed, pieces):
             if check:
-                check.add(len(rows), plain)
-            rows.append(row)
-        total = sum(row.plain_bytes for row in rows)
-        digest = frames_sha256((row.plain_bytes, row.sha256) for row in rows)
-        if (digest, total, records) != (listed.frames_sha256, listed.plain_bytes, listed.records):
+                check.add(frame.plain)
+            table.update(frame.row.to_bytes())
+            frames.add(frame.row.plain_bytes, frame.row.sha256)
+            total, records = total + frame.row.plain_bytes, records + frame.lines
+        if (frames.hexdigest(), total, records) != (listed.frames_sha256, listed.plain_bytes, listed.records):
             raise _failed(7, listed.path, "its frames, plain size or records are not those in export.json")
-        self._tables[stem] = b"".join(row.to_bytes() for row in rows)
+        self._tables[stem] = table.hexdigest()
         if check:
             self._records[stem] = check
 
-    def _frames(self, listed: Member, pieces: Iterator[bytes]) -> Iterator[tuple[FrameEntry, bytes]]:
+    def _frames(self, listed: Member, pieces: Iterator[bytes]) -> Iterator[Frame]:
         """Yield the frames as long as they stay within what export.json lists."""
         rest = listed.plain_bytes or 0
+        limit = min(self._limits.frame, rest)
         try:
-            for row, plain in plain_frames(pieces, limit=min(self._limits.frame, rest), workers=WORKERS):
-                rest -= row.plain_bytes
-                if rest < 0 or not plain.endswith(b"\n"):
+            for frame in read_frames(pieces, limit=limit, workers=WORKERS, keep=self.deep):
+                rest -= frame.row.plain_bytes
+                if rest < 0 or not frame.whole:
                     raise _failed(7, listed.path, "a frame goes beyond the size in export.json, or ends in a record")
-                yield row, plain
+                yield frame
         except ContainerError:
             raise
         except FormatError as error:
             raise _failed(7, listed.path, error.message) from error
 
     def _check_table(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
-        # 7. The table lists exactly the frames that were read.
-        if not _equals(pieces, self._tables.get(stem)):
+        # 7. The table lists exactly the frames that were read: step 6 makes sure that its digest is the listed one.
+        del pieces
+        if listed.sha256 != self._tables.get(stem):
             raise _failed(7, listed.path, "the table does not list the frames of its member")
 
     def _check_pages(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
-        # 8. Keep 40 bytes a page, as the root must have them.
-        root, last = bytearray(), b""
+        # 8. Hash 40 bytes a page, as the root must have them.
+        root, last = hashlib.sha256(), b""
         records = self._records.get(stem)
         for page in _pages(pieces):
             try:
                 last = check_page(page, last)
             except FormatError as error:
                 raise _failed(8, listed.path, error.message) from error
-            root += page[:8] + hashlib.sha256(page).digest()
+            root.update(page[:8] + hashlib.sha256(page).digest())
             if records:
                 records.add_page(page)
-        self._roots[stem] = bytes(root)
+        self._roots[stem] = root.hexdigest()
         # 12. The index lists exactly the records.
         if records:
             records.finish()
 
     def _check_root(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
-        # 8. The root lists exactly the pages.
-        if not _equals(pieces, self._roots.get(stem)):
+        # 8. The root lists exactly the pages: step 6 makes sure that its digest is the listed one.
+        del pieces
+        if listed.sha256 != self._roots.get(stem):
             raise _failed(8, listed.path, "the index root does not list the pages of its index")
 
 
@@ -140,18 +141,6 @@ def _pages(pieces: Iterator[bytes]) -> Iterator[bytes]:
         rest = rest[whole:]
     if rest:
         yield rest
-
-
-def _equals(pieces: Iterator[bytes], expected: bytes | None) -> bool:
-    """Whether the pieces are the expected bytes, holding no more of them than that."""
-    if expected is None:
-        return False
-    rest = memoryview(expected)
-    for piece in pieces:
-        if rest[: len(piece)] != piece:
-            return False
-        rest = rest[len(piece) :]
-    return not rest
 
 
 def _failed(step: int, member: str, message: str) -> VerificationError:

@@ -49,16 +49,18 @@ class RecordCheck:
         self._member = member
         self._evaluations = member.endswith("policy/evaluations.jsonl.zst")
         self._last: tuple[bytes, ...] = ()
+        self._frame = 0
         self._sum = 0
         self._listed = 0
 
-    def add(self, frame: int, plain: bytes) -> None:
-        """Check the records of one frame, which must follow those of the frame before."""
+    def add(self, plain: bytes) -> None:
+        """Check the records of the next frame."""
         offset = 0
         for line in _lines(plain):
             entry = self._evaluation(line) if self._evaluations else self._record(line)
-            self._sum += _fold(msgspec.structs.replace(entry, frame=frame, offset=offset))
+            self._sum += _fold(msgspec.structs.replace(entry, frame=self._frame, offset=offset))
             offset += len(line)
+        self._frame += 1
 
     def add_page(self, page: bytes) -> None:
         """Take the entries of one index page."""

@@ -38,20 +38,31 @@ def observation_id(*, tenant: str, source: str, kind: str, upstream_id: str, loc
     return sha256_hex(canonical_json([tenant, source, kind, upstream_id, locator, sha256]))
 
 
-def frames_sha256(frames: Iterable[tuple[int, bytes]]) -> str:
-    """Return the digest of a framed member's plain content.
+class FramesDigest:
+    """The digest of a framed member's plain content, fed frame by frame.
 
-    Args:
-        frames: Per frame, in order, its plain size in bytes and the SHA-256 (32 bytes) of its plain bytes.
-
-    Returns:
-        SHA-256 over the concatenated (size as big-endian u64, digest), in hexadecimal: it changes when any
-        record does, and an unchanged frame never has to be read again to compute it.
+    It is the SHA-256 over the concatenated (plain size as big-endian u64, SHA-256 of the plain bytes): it changes when
+    any record does, and an unchanged frame never has to be read again to compute it.
     """
-    digest = hashlib.sha256()
-    for plain_bytes, frame_digest in frames:
-        digest.update(struct.pack(">Q", plain_bytes))
-        digest.update(frame_digest)
+
+    def __init__(self) -> None:
+        """Start before the first frame."""
+        self._digest = hashlib.sha256()
+
+    def add(self, plain_bytes: int, sha256: bytes) -> None:
+        """Take the next frame's plain size in bytes, and the SHA-256 (32 bytes) of its plain bytes."""
+        self._digest.update(struct.pack(">Q", plain_bytes) + sha256)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all frames so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+
+def frames_sha256(frames: Iterable[tuple[int, bytes]]) -> str:
+    """Return the ``FramesDigest`` of frames given as (plain size in bytes, SHA-256 of the plain bytes)."""
+    digest = FramesDigest()
+    for plain_bytes, sha256 in frames:
+        digest.add(plain_bytes, sha256)
     return digest.hexdigest()
 
 

@@ -107,7 +107,17 @@ def check_envelope(files: Mapping[str, bytes], key: PublicKey) -> Manifest:
     for name in sorted(files.keys() - {*FIRST, KEY}):
         raise EnvelopeError(name, "no such member belongs to an envelope")
     manifest, _ = signed_manifest(files, [key])
-    data = files[MANIFEST]
+    check_others(files, key)
+    return manifest
+
+
+def check_others(files: Mapping[str, bytes], key: PublicKey) -> None:
+    """Check the other members of an envelope whose export.json has been found to be signed by a key.
+
+    Raises:
+        EnvelopeError: A member is missing, or not what the manifest and the key ask for.
+    """
+    data = _file(files, MANIFEST)
     _equal(files, MANIFEST_SIGSTORE, message_bundle(data, _signature(files, MANIFEST_SIG), key))
     provenance = _file(files, PROVENANCE)
     try:
@@ -119,7 +129,6 @@ def check_envelope(files: Mapping[str, bytes], key: PublicKey) -> Manifest:
     _check_statement(files, provenance, key)
     if KEY in files:
         _equal(files, KEY, key.pem)
-    return manifest
 
 
 def _check_statement(files: Mapping[str, bytes], provenance: bytes, key: PublicKey) -> None:

@@ -39,9 +39,11 @@ class StreamDigest:
 
     def hexdigest(self) -> str:
         """Return the SHA-256 of all pieces so far, in hexadecimal."""
-        self._hand_over()
         while self._waiting:
             self._waiting.popleft().result()
+        # Nobody else hashes now; so short a stream never starts the thread.
+        self._hash(self._batch)
+        self._batch, self._held = [], 0
         return self._digest.hexdigest()
 
     def _hand_over(self) -> None:

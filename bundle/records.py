@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bundle.digests import frames_sha256, id_hash
+from bundle.digests import FramesDigest, frames_sha256, id_hash
 from bundle.envelope import MANIFEST
 from bundle.errors import FormatError
 from bundle.frames import parse_entries
 from bundle.index import lookup
 from bundle.manifest import Manifest
-from bundle.zframes import plain_frames, read_frame
+from bundle.zframes import read_frame, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -103,12 +103,12 @@ def iterate_lines(reader: BundleReader, member: Member) -> Iterator[bytes]:
     Raises:
         FormatError: A frame is damaged, or, after the last line, the frames are not those export.json stands for.
     """
-    rows = []
+    digest = FramesDigest()
     limit = min(MAX_FRAME, member.plain_bytes or 0)
-    for row, plain in plain_frames(reader.stream(member.path), limit=limit, workers=1):
-        rows.append((row.plain_bytes, row.sha256))
-        yield from (line + b"\n" for line in plain.split(b"\n")[:-1])
-    if frames_sha256(rows) != member.frames_sha256:
+    for frame in read_frames(reader.stream(member.path), limit=limit, workers=1, keep=True):
+        digest.add(frame.row.plain_bytes, frame.row.sha256)
+        yield from (line + b"\n" for line in frame.plain.split(b"\n")[:-1])
+    if digest.hexdigest() != member.frames_sha256:
         raise FormatError(f"{member.path} does not hold the frames that export.json stands for")
 
 

@@ -38,7 +38,7 @@ from bundle.envelope import (
     KEY,
     MANIFEST,
     EnvelopeError,
-    check_envelope,
+    check_others,
     parse_checksums,
     signed_manifest,
 )
@@ -170,7 +170,7 @@ def _check_signed(files: dict[str, bytes], state: _State) -> tuple[Manifest, Pub
         raise VerificationError(3, MANIFEST, error.message, advice="Tell its sender.") from error
     # 4. The rest of the envelope.
     try:
-        check_envelope(files, key)
+        check_others(files, key)
     except EnvelopeError as error:
         raise _failed(4, error.member, error.message) from error
     return manifest, key

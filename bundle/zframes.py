@@ -1,47 +1,60 @@
-"""Splitting a member into its zstd frames without decompressing it, and decompressing frames in threads."""
+"""Reading the zstd frames of a member: decompressed and hashed in threads, in bounded memory."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
 from bundle.errors import FormatError
 from bundle.frames import FrameEntry
+from bundle.zblocks import MAX_WINDOW, Buffer, stated_size, take_blocks, take_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    _Reading = Future[tuple[bytes, bytes, int]]
+    _Waiting = tuple[int, Future["_Reading"]]
 
-MAGIC = b"\x28\xb5\x2f\xfd"
-SLACK = 1024
-"""Bytes that headers may add to a small frame that does not compress."""
-
-RAW, RLE = 0, 1
 IN_FLIGHT = 4
 """Frames that may be read ahead."""
 
 IN_FLIGHT_BYTES = 32 << 20
 """Plain bytes that may be read ahead; a frame larger than that is read alone."""
 
+WORTH_A_THREAD = 64 << 10
+"""A frame with fewer plain bytes is read faster than it is handed to a thread."""
 
-def split(pieces: Iterator[bytes], *, limit: int) -> Iterator[bytes]:
-    """Yield the frames of a member, still compressed (RFC 8878, section 3.1.1).
+STREAMED = 16 << 20
+"""A frame with more plain bytes is decompressed piece by piece when nobody asks for them as a whole."""
 
-    Args:
-        pieces: The member's bytes.
-        limit: The most bytes a frame may take, compressed or plain.
 
-    Raises:
-        FormatError: The bytes are not a series of whole frames, or one is larger than the limit.
+class Frame(NamedTuple):
+    """A frame that was read.
+
+    Attributes:
+        row: Its row of the frame table; ``first_record`` counts newlines.
+        lines: The newlines in it.
+        whole: Whether it ends with a newline.
+        plain: What it holds; empty unless it was asked for.
     """
-    source = _Buffer(pieces)
-    while source.has(1):
-        yield source.take(_frame_size(source, limit))
+
+    row: FrameEntry
+    lines: int
+    whole: bool
+    plain: bytes
+
+
+class _Reading(NamedTuple):
+    compressed: int
+    size: int
+    sha256: bytes
+    lines: int
+    whole: bool
+    plain: bytes
 
 
 def read_frame(data: bytes, *, limit: int) -> bytes:
@@ -51,109 +64,103 @@ def read_frame(data: bytes, *, limit: int) -> bytes:
         FormatError: It is damaged, does not state its size, or states more than ``limit`` bytes.
     """
     stated_size(data, limit)
-    try:
-        return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise FormatError(f"a frame cannot be decompressed: {error}") from error
+    return _decompressed(data)
 
 
-def stated_size(data: bytes, limit: int) -> int:
-    """Return the plain size that a frame states.
+def read_frames(pieces: Iterator[bytes], *, limit: int, workers: int, keep: bool) -> Iterator[Frame]:
+    """Yield every frame of a member, in order; threads decompress and hash ahead.
 
-    Raises:
-        FormatError: It does not state one, or one that is not between 1 and ``limit``.
-    """
-    try:
-        size = zstandard.get_frame_parameters(data).content_size
-    except zstandard.ZstdError as error:
-        raise FormatError(f"a frame has a damaged header: {error}") from error
-    if not 0 < size <= limit:
-        raise FormatError(f"a frame states {size} plain bytes; between 1 and {limit} are allowed")
-    return size
-
-
-def plain_frames(pieces: Iterator[bytes], *, limit: int, workers: int) -> Iterator[tuple[FrameEntry, bytes]]:
-    """Yield (table row, plain bytes) of every frame, in order; threads decompress and hash ahead.
-
-    ``first_record`` of the rows counts newlines.
+    Args:
+        pieces: The member's bytes.
+        limit: The most plain bytes a frame may hold.
+        workers: How many threads.
+        keep: Whether the plain bytes are wanted; without them, memory does not depend on the size of frames.
 
     Raises:
-        FormatError: A frame is damaged, or larger than ``limit`` plain bytes.
+        FormatError: A frame is damaged, or larger than the limit.
     """
     offset = records = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="frame") as pool:
-        for size, future in _ahead(split(pieces, limit=limit + (limit >> 7) + SLACK), pool, limit):
-            plain, digest, lines = future.result()
-            yield _row(offset, size, len(plain), records, digest), plain
-            offset, records = offset + size, records + lines
+        for reading in _in_order(Buffer(pieces), pool, limit=limit, keep=keep):
+            row = FrameEntry(
+                offset=offset,
+                compressed_bytes=reading.compressed,
+                plain_bytes=reading.size,
+                first_record=records,
+                sha256=reading.sha256,
+            )
+            yield Frame(row, reading.lines, reading.whole, reading.plain)
+            offset, records = offset + reading.compressed, records + reading.lines
 
 
-def _ahead(frames: Iterator[bytes], pool: ThreadPoolExecutor, limit: int) -> Iterator[tuple[int, _Reading]]:
-    """Yield (compressed size, reading) of every frame in order, keeping a bounded number of them at work."""
-    waiting: deque[tuple[int, int, _Reading]] = deque()
+def _in_order(source: Buffer, pool: ThreadPoolExecutor, *, limit: int, keep: bool) -> Iterator[_Reading]:
+    """Yield what every frame holds, keeping a bounded number of them at work."""
+    waiting: deque[_Waiting] = deque()
     held = 0
-    for frame in frames:
-        plain = stated_size(frame, limit)
-        while waiting and (len(waiting) >= IN_FLIGHT or held + plain > IN_FLIGHT_BYTES):
-            size, done, reading = waiting.popleft()
+    while source.has(1):
+        header = take_header(source)
+        size = stated_size(header, limit)
+        while waiting and (len(waiting) >= IN_FLIGHT or held + size > IN_FLIGHT_BYTES):
+            done, reading = waiting.popleft()
             held -= done
-            yield size, reading
-        waiting.append((len(frame), plain, pool.submit(_read, frame, limit)))
-        held += plain
-    for size, _, reading in waiting:
-        yield size, reading
+            yield reading.result()
+        waiting.append((size, _begin(pool, chain((header,), take_blocks(source, size)), size, keep=keep)))
+        held += size
+    for _, reading in waiting:
+        yield reading.result()
 
 
-def _row(offset: int, size: int, plain: int, records: int, digest: bytes) -> FrameEntry:
-    return FrameEntry(offset=offset, compressed_bytes=size, plain_bytes=plain, first_record=records, sha256=digest)
+def _begin(pool: ThreadPoolExecutor, blocks: Iterator[bytes], size: int, *, keep: bool) -> Future[_Reading]:
+    """Read a frame: here and now, or in a thread when it is worth one and can be held as a whole."""
+    if size > STREAMED and not keep:
+        return _now(_read_streamed(blocks, size))
+    frame = b"".join(blocks)
+    if size < WORTH_A_THREAD:
+        return _now(_read_whole(frame, keep=keep))
+    return pool.submit(_read_whole, frame, keep=keep)
 
 
-def _read(frame: bytes, limit: int) -> tuple[bytes, bytes, int]:
-    plain = read_frame(frame, limit=limit)
-    return plain, hashlib.sha256(plain).digest(), plain.count(b"\n")
+def _now(reading: _Reading) -> Future[_Reading]:
+    done: Future[_Reading] = Future()
+    done.set_result(reading)
+    return done
 
 
-class _Buffer:
-    """Bytes that arrive in pieces and can be looked at before they are taken."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._data = bytearray()
-
-    def has(self, size: int) -> bool:
-        while len(self._data) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return False
-            self._data += piece
-        return True
-
-    def look(self, offset: int, size: int) -> bytes:
-        if not self.has(offset + size):
-            raise FormatError("a zstd frame is cut off")
-        return bytes(self._data[offset : offset + size])
-
-    def take(self, size: int) -> bytes:
-        data = self.look(0, size)
-        del self._data[:size]
-        return data
+def _read_whole(frame: bytes, *, keep: bool) -> _Reading:
+    plain = _decompressed(frame)
+    digest = hashlib.sha256(plain).digest()
+    return _Reading(len(frame), len(plain), digest, plain.count(b"\n"), plain.endswith(b"\n"), plain if keep else b"")
 
 
-def _frame_size(source: _Buffer, limit: int) -> int:
-    """Walk the block headers of a frame and return its size."""
-    if source.look(0, 4) != MAGIC:
-        raise FormatError("a zstd frame does not begin where one should")
-    descriptor = source.look(4, 1)[0]
-    if descriptor & 0b0000_1111:
-        raise FormatError("a zstd frame has a checksum, a dictionary or reserved bits; frames here have none")
-    single = descriptor >> 5 & 1
-    position = 5 + (1 - single) + (single, 2, 4, 8)[descriptor >> 6]
-    last = False
-    while not last:
-        header = int.from_bytes(source.look(position, 3), "little")
-        last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
-        position += 3 + (1 if kind == RLE else size)
-        if position > limit:
-            raise FormatError(f"a zstd frame has more than the {limit} bytes that are allowed")
-    source.look(position - 1, 1)
-    return position
+def _decompressed(frame: bytes) -> bytes:
+    try:
+        return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise _damaged(error) from error
+
+
+def _read_streamed(blocks: Iterator[bytes], size: int) -> _Reading:
+    """Read a frame block by block, none of which holds more than 128 KiB."""
+    decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+    digest, compressed, plain_bytes, lines, last = hashlib.sha256(), 0, 0, 0, b""
+    for block in blocks:
+        compressed += len(block)
+        plain = _decoded(decoder, block)
+        digest.update(plain)
+        plain_bytes += len(plain)
+        lines += plain.count(b"\n")
+        last = plain[-1:] or last
+    if plain_bytes != size:
+        raise FormatError(f"a frame states {size} plain bytes and holds {plain_bytes}")
+    return _Reading(compressed, size, digest.digest(), lines, last == b"\n", b"")
+
+
+def _decoded(decoder: zstandard.ZstdDecompressionObj, block: bytes) -> bytes:
+    try:
+        return decoder.decompress(block)
+    except zstandard.ZstdError as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: zstandard.ZstdError) -> FormatError:
+    return FormatError(f"a frame cannot be decompressed: {error}")

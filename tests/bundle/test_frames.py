@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import tracemalloc
 
 import pytest
 import zstandard
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from bundle.errors import FormatError
 from bundle.frames import FrameEntry, FrameParameters, cut, parse_entries
-from bundle.zframes import plain_frames, read_frame, split
+from bundle.zblocks import MAX_WINDOW, Buffer, take_blocks, take_header
+from bundle.zframes import STREAMED, read_frame, read_frames
 
 SMALL = FrameParameters(minimum=200, mean=600, maximum=2000)
 RECORDS = st.lists(st.tuples(st.integers(1, 3000), st.binary(min_size=32, max_size=32)), max_size=60)
@@ -82,8 +85,11 @@ def test_a_table_that_ends_within_a_row_is_refused() -> None:
         parse_entries(bytes(65))
 
 
+_packed = zstandard.ZstdCompressor(level=3).compress
+
+
 def _member(parts: list[bytes]) -> bytes:
-    return b"".join(map(zstandard.ZstdCompressor(level=3).compress, parts))
+    return b"".join(map(_packed, parts))
 
 
 def _chopped(data: bytes, size: int) -> list[bytes]:
@@ -93,22 +99,58 @@ def _chopped(data: bytes, size: int) -> list[bytes]:
 @settings(max_examples=50, deadline=None)
 @given(parts=st.lists(st.binary(min_size=1, max_size=3000), max_size=8), piece=st.integers(1, 700))
 def test_frames_are_found_wherever_the_pieces_end(parts: list[bytes], piece: int) -> None:
-    found = list(plain_frames(iter(_chopped(_member(parts), piece)), limit=3000, workers=2))
-    assert [plain for _, plain in found] == parts
-    assert sum(row.compressed_bytes for row, _ in found) == len(_member(parts))
+    found = list(read_frames(iter(_chopped(_member(parts), piece)), limit=3000, workers=2, keep=True))
+    assert [frame.plain for frame in found] == parts
+    assert sum(frame.row.compressed_bytes for frame in found) == len(_member(parts))
 
 
-def test_large_frames_are_read_one_at_a_time() -> None:
-    parts = [bytes([number]) * (20 << 20) for number in range(3)]
-    sizes = [len(plain) for _, plain in plain_frames(iter([_member(parts)]), limit=20 << 20, workers=2)]
-    assert sizes == [20 << 20] * 3
+@pytest.mark.parametrize("keep", [True, False])
+def test_large_frames_are_read_like_small_ones(keep: bool) -> None:
+    """Above a size, frames nobody wants as a whole are decompressed piece by piece."""
+    large = random.Random(5).randbytes(700_000).hex().encode() * (STREAMED // 1_400_000 + 1)
+    parts = [b"one\ntwo\n", large + b"\n", b"three\n", large[:-7] + b"\n\n", b"four"]
+    offset = records = 0
+    found = list(read_frames(iter(_chopped(_member(parts), 300_001)), limit=32 << 20, workers=2, keep=keep))
+    for frame, plain, packed in zip(found, parts, map(_packed, parts), strict=True):
+        row = FrameEntry(
+            offset=offset, compressed_bytes=len(packed), plain_bytes=len(plain), first_record=records,
+            sha256=hashlib.sha256(plain).digest(),
+        )  # fmt: skip
+        assert frame == (row, plain.count(b"\n"), plain.endswith(b"\n"), plain if keep else b"")
+        offset, records = offset + len(packed), records + plain.count(b"\n")
+
+
+def test_a_large_frame_is_never_held_as_a_whole() -> None:
+    packed = _packed(bytes(40 << 20))
+    for keep, most in ((False, 12 << 20), (True, 90 << 20)):
+        tracemalloc.start()
+        assert len(list(read_frames(iter([packed]), limit=40 << 20, workers=1, keep=keep))) == 1
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most
+    assert peak > 40 << 20, "what is asked for is held, and is seen to be"
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_large_frame_that_is_damaged_is_refused(keep: bool) -> None:
+    plain = random.Random(5).randbytes(STREAMED + 1)
+    packed = bytearray(_packed(plain))
+    start = len(_packed(plain)) - STREAMED // 2
+    for place, flip in ((6, 1), (start, 255)):
+        packed[place] ^= flip
+        try:
+            (frame,) = read_frames(iter([bytes(packed)]), limit=STREAMED + 256, workers=1, keep=keep)
+        except FormatError:
+            frame = None
+        assert frame is None or frame.row.sha256 != hashlib.sha256(plain).digest()
+        packed[place] ^= flip
 
 
 @settings(deadline=None)
 @given(data=st.binary(min_size=1, max_size=300))
 def test_garbage_is_refused_with_one_error(data: bytes) -> None:
     with pytest.raises(FormatError):
-        list(plain_frames(iter([b"\x28\xb5\x2f\xfd" + data]), limit=1000, workers=1))
+        list(read_frames(iter([b"\x28\xb5\x2f\xfd" + data]), limit=1000, workers=1, keep=True))
 
 
 @pytest.mark.parametrize(
@@ -119,12 +161,13 @@ def test_garbage_is_refused_with_one_error(data: bytes) -> None:
         (zstandard.ZstdCompressor(write_checksum=True).compress(b"x" * 9), "checksum"),
         (zstandard.ZstdCompressor().compress(b"x" * 9)[:-1], "cut off"),
         (b"PK" + bytes(30), "does not begin"),
-        (zstandard.ZstdCompressor().compress(random.Random(1).randbytes(9000)), "more than"),
+        (zstandard.ZstdCompressor().compress(random.Random(1).randbytes(9000)), "9000 plain bytes"),
+        (b"\x28\xb5\x2f\xfd\x20\x09" + b"\xf8\x3f\x00" + bytes(2047), "more than they can need"),
     ],
 )
 def test_a_frame_that_breaks_the_rules_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=message):
-        list(plain_frames(iter([data]), limit=1000, workers=1))
+        list(read_frames(iter([data]), limit=1000, workers=1, keep=False))
 
 
 def test_a_frame_with_bytes_after_it_is_not_one_frame() -> None:
@@ -133,4 +176,19 @@ def test_a_frame_with_bytes_after_it_is_not_one_frame() -> None:
 
 
 def test_no_bytes_are_no_frames() -> None:
-    assert list(split(iter([]), limit=10)) == []
+    assert list(read_frames(iter([]), limit=10, workers=1, keep=True)) == []
+
+
+def test_a_frame_that_asks_for_too_much_memory_is_refused() -> None:
+    wide = zstandard.ZstdCompressionParameters(window_log=24)
+    packed = zstandard.ZstdCompressor(compression_params=wide).compress(bytes(2 * MAX_WINDOW + 1))
+    with pytest.raises(FormatError, match="asks for a window"):
+        list(read_frames(iter([packed]), limit=1 << 30, workers=1, keep=False))
+
+
+@given(data=st.binary(max_size=300))
+def test_blocks_are_those_of_the_member(data: bytes) -> None:
+    packed = _packed(data + b"x")
+    source = Buffer(iter(_chopped(packed + b"more", 3)))
+    assert take_header(source) + b"".join(take_blocks(source, 400)) == packed
+    assert source.take(4) == b"more"
