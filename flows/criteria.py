@@ -14,6 +14,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import UNSET, UnsetType
 
+from evidence.times import format_time
 from flows.shapes import Problem, refuse, shape_problems
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ MAX_VALUES = 10_000
 
 MAX_LENGTH = 1_000
 """Longest value, in characters."""
+
+SHARED_TENANT = "_shared"
+"""Owner of records that every tenant may read."""
 
 Missing = Literal["include", "exclude"]
 
@@ -128,6 +132,11 @@ def selector_problems(value: object) -> Iterator[Problem]:
         yield from _window_problems(value.get("timeWindow") or {})
 
 
+def visible_tenants(selectors: Selectors) -> tuple[str, ...]:
+    """Return whose records may be seen: the selected tenants, and what all share unless that is declined."""
+    return (*selectors.tenants, *([SHARED_TENANT] if selectors.shared else []))
+
+
 def resolved(selectors: Selectors) -> dict[str, Any]:
     """Return selectors as export.json states them: every field, sorted, times in UTC with Z, null for an open side."""
     window = selectors.time_window or TimeWindow()
@@ -135,7 +144,10 @@ def resolved(selectors: Selectors) -> dict[str, Any]:
         **{name: sorted(set(getattr(selectors, name))) for name in _LISTS},
         "missingModified": selectors.missing_modified,
         "shared": selectors.shared,
-        "timeWindow": {"from": _written(window.from_), "to": _written(window.to)},
+        "timeWindow": {
+            "from": None if window.from_ is None else format_time(window.from_),
+            "to": None if window.to is None else format_time(window.to),
+        },
     }
 
 
@@ -205,11 +217,3 @@ def _window(fields: WindowFields | UnsetType | None) -> TimeWindow | None:
         return None
     start, end = (parse_instant(each) if isinstance(each, str) else None for each in (fields.from_, fields.to))
     return None if start is end is None else TimeWindow(from_=start, to=end)
-
-
-def _written(instant: datetime | None) -> str | None:
-    """Return RFC 3339 with Z, with a fraction only when there is one."""
-    if instant is None:
-        return None
-    whole, _, fraction = instant.astimezone(UTC).replace(tzinfo=None).isoformat().partition(".")
-    return f"{whole}.{fraction.rstrip('0')}Z" if fraction else f"{whole}Z"

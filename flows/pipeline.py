@@ -36,6 +36,7 @@ from bundle.manifest import (
     Toolchain,
     content_digest_of,
 )
+from evidence.times import format_time
 from flows.errors import EmptySelectionError
 from flows.selection import DisorderError, Scan, batches, sorted_batches
 from web.bundle_page import render
@@ -172,9 +173,7 @@ def pack(plan: Plan, parts: Parts, draft: Draft, envelope: dict[str, bytes]) -> 
     """Write the archive beside its place and rename it there."""
     files = [PayloadFile(staged.member, staged.path) for staged in draft.payload]
     out = parts.out / default_name(plan, draft.manifest) if parts.out.is_dir() else parts.out
-    return write_bundle(
-        out, layout="dir" if plan.profile.layout == "dir" else "tar.zst", envelope=envelope, payload=files
-    )
+    return write_bundle(out, layout=plan.profile.layout, envelope=envelope, payload=files)
 
 
 def default_name(plan: Plan, manifest: Manifest) -> str:
@@ -216,7 +215,7 @@ def _facts(plan: Plan, adapted: Adapted, parts: Parts) -> BundleFacts:
     return BundleFacts(
         profile=_profile_facts(plan),
         selectors=selectors,
-        as_of=plan.as_of or format_instant(tally.newest or EPOCH),
+        as_of=plan.as_of or format_time(tally.newest or EPOCH),
         snapshot_digest=snapshot_digest,
         content_digest=content_digest_of(members),
         context_digest=context_digest(plan, selectors, snapshot_digest),
@@ -236,11 +235,6 @@ def context_digest(plan: Plan, selectors: dict[str, Any], snapshot_digest: str) 
     profile = plan.profile
     asked = [selectors, snapshot_digest, profile.kind, profile.variant, sorted(profile.include)]
     return sha256_hex(canonical_json(asked))
-
-
-def format_instant(instant: datetime) -> str:
-    """Return a UTC time in RFC 3339, with a fraction only when there is one."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def _profile_facts(plan: Plan) -> ProfileFacts:

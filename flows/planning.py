@@ -129,11 +129,6 @@ def included_tables(profile: Profile) -> tuple[str, ...]:
 
 def _require_adapter(profile: Profile) -> None:
     variant = profile.pair
-    if profile.layout == "zip":
-        raise ValidationError(
-            f"profile {profile.profile_id}: layout zip can be declared, but this version does not write it yet",
-            advice="Use tar.zst or dir.",
-        )
     if profile.encryption.enabled:
         raise ValidationError(
             f"profile {profile.profile_id}: encryption can be declared, but this version does not encrypt yet",

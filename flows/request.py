@@ -6,7 +6,7 @@ The command line and the Prefect flow both come through here, so that the same r
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -14,15 +14,19 @@ from bundle.keys import signer_from_uri
 from evidence.policy import policy_snapshot
 from evidence.schema import KIND_OF_TABLE
 from evidence.store import Store
-from flows.criteria import merge, parse_selectors
-from flows.errors import ValidationError
+from evidence.times import format_time
+from flows.criteria import merge, parse_instant, parse_selectors, visible_tenants
+from flows.errors import Detail, ValidationError
 from flows.pipeline import Parts, no_progress
 from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
 from flows.profiles import resolve_profile
+from flows.settings import MAX_WORKERS, MEMORY_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from evidence.store import Snapshot
+    from flows.criteria import Selectors
     from flows.profiles import LoadedProfile
 
 
@@ -39,6 +43,8 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         policy_snapshot: Id of a policy snapshot in the store.
         snapshot: Number of the evidence snapshot; the newest when null.
         as_of: RFC 3339 time that stands for "now" in the bundle; the newest record's when null.
+        workers: Threads that compress, hash and query.
+        memory_limit: What DuckDB may use, as in "512MB".
     """
 
     profile: str
@@ -51,8 +57,8 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     snapshot: int | None = None
     as_of: str | None = None
     allow_empty: bool = False
-    workers: int = 2
-    memory_limit: str = "384MB"
+    workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)] = 2
+    memory_limit: Annotated[str, msgspec.Meta(pattern=f"^({MEMORY_LIMIT})$(?!\\n)")] = "384MB"
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ExportRequest:
@@ -92,10 +98,20 @@ def prepare_plan(request: ExportRequest) -> Plan:
     wishes = Wishes(
         selectors=selectors,
         policy_snapshot_id=request.policy_snapshot,
-        as_of=request.as_of,
+        as_of=None if request.as_of is None else _instant(request.as_of),
         allow_empty=request.allow_empty,
     )
-    return plan(loaded, wishes, pins(Store(request.store), request))
+    return plan(loaded, wishes, pins(Store(request.store), request, selectors))
+
+
+def _instant(as_of: str) -> str:
+    """Return a time in the one form that bundles have."""
+    try:
+        return format_time(parse_instant(as_of))
+    except ValueError as error:
+        raise ValidationError(
+            f"export request: asOf: {error}", details=[Detail(field="asOf", message=str(error))]
+        ) from error
 
 
 def merge_selectors(loaded: LoadedProfile, request: ExportRequest) -> dict[str, Any]:
@@ -103,19 +119,29 @@ def merge_selectors(loaded: LoadedProfile, request: ExportRequest) -> dict[str, 
     return merge(loaded.profile.selectors, request.selectors)
 
 
-def pins(store: Store, request: ExportRequest) -> Pins:
+def pins(store: Store, request: ExportRequest, selectors: Selectors) -> Pins:
     """Pin one snapshot of the store for a run."""
     snapshot = store.snapshot(request.snapshot)
     tables = {
-        name: PinnedTable(name, snapshot.tables[name].version, tuple(store.files(snapshot, name)))
+        name: PinnedTable(name, snapshot.tables[name].version, tuple(sorted(store.files(snapshot, name))))
         for name in KIND_OF_TABLE
         if name in snapshot.tables
     }
-    return Pins(snapshot=snapshot.id, tables=tables, policy=_policy(store, snapshot, request))
+    return Pins(
+        snapshot=snapshot.id, tables=tables, policy=_policy(store, snapshot, request.policy_snapshot, selectors)
+    )
 
 
-def _policy(store: Store, snapshot: Any, request: ExportRequest) -> PinnedPolicy | None:
-    if request.policy_snapshot is None:
+def _policy(store: Store, snapshot: Snapshot, wanted: str | None, selectors: Selectors) -> PinnedPolicy | None:
+    """Find a policy snapshot among those that the selected tenants may see."""
+    if wanted is None:
         return None
-    found = policy_snapshot(store, snapshot, tenant=request.tenant, snapshot_id=request.policy_snapshot)
-    return None if found is None else PinnedPolicy(found.id, found.sha256, found.document)
+    tenants = visible_tenants(selectors)
+    found = {each: policy_snapshot(store, snapshot, tenant=each, snapshot_id=wanted) for each in tenants}
+    pinned = {each: PinnedPolicy(one.id, one.sha256, one.document) for each, one in found.items() if one is not None}
+    if len(set(pinned.values())) > 1:
+        raise ValidationError(
+            f"{' and '.join(pinned)} have different policy snapshots {wanted!r}",
+            advice="Select one tenant, and `shared: false` when it is the shared one that differs.",
+        )
+    return next(iter(pinned.values()), None)

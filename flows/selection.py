@@ -21,6 +21,7 @@ from adapters.adapter import BATCH_COLUMNS
 from evidence.database import open_database
 from evidence.schema import EXPORT_ORDER
 from flows.ahead import ahead
+from flows.criteria import visible_tenants
 from flows.errors import StorageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ BATCH_ROWS = 16_384
 KEY_COLUMNS = EXPORT_ORDER[:5]
 """The logical key: strictly increasing in a stream that needs neither sorting nor a look at older observations."""
 
-SHARED_TENANT = "_shared"
 UNREADABLE = "Run `export-center doctor`; a damaged store can be rebuilt by ingesting again."
 
 
@@ -83,12 +83,7 @@ def where(selectors: Selectors) -> Where:
 
 def _tenants(selectors: Selectors) -> Where:
     """The one place where tenants are kept apart: every query of evidence goes through it."""
-    return Where("tenant IN (SELECT unnest(?))", (visible_tenants(selectors),))
-
-
-def visible_tenants(selectors: Selectors) -> list[str]:
-    """Return whose records may be seen: the selected tenants, and what all share unless that is declined."""
-    return [*selectors.tenants, *([SHARED_TENANT] if selectors.shared else [])]
+    return Where("tenant IN (SELECT unnest(?))", (list(visible_tenants(selectors)),))
 
 
 def _time_window(selectors: Selectors) -> Iterator[Where]:

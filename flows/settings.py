@@ -24,7 +24,10 @@ PREFIX = "EXPORT_CENTER_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MASK = "***"
 
-_MEMORY = re.compile(r"[1-9]\d*(\.\d+)?\s?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.ASCII)
+MAX_WORKERS = 1024
+MEMORY_LIMIT = r"[1-9][0-9]*(\.[0-9]+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)"
+"""Amounts of memory, as DuckDB reads them."""
+
 _TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _KEY = re.compile(r"[a-z][a-z0-9+.-]+:.+", re.ASCII | re.DOTALL)
 _SECRET = re.compile(r"(?P<name>\b(pin-value|pin|secret|password|auth)=)[^&;?]*", re.IGNORECASE)
@@ -192,14 +195,12 @@ def name_of_type(value: object) -> str:
     return type(value).__name__
 
 
-MAX_WORKERS = 1024
-
 SETTINGS: Mapping[str, Rule] = {
     "home": Rule("the path of a folder", _home),
     "tenant": Rule("a tenant: letters, digits, '.', '_' and '-'", _matching(_TENANT)),
     "key": Rule("the URI of a signing key, such as file:/path/to/default.key", _matching(_KEY)),
     "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", _workers),
-    "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", _matching(_MEMORY)),
+    "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", _matching(re.compile(MEMORY_LIMIT))),
     "log_level": Rule(f"one of {', '.join(LOG_LEVELS)}", _log_level),
 }
 """Every setting and how it is read. Flags and files use these names; variables put EXPORT_CENTER_ before them."""
