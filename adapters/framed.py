@@ -23,7 +23,7 @@ from bundle.frames import ZSTD_LEVEL, FrameEntry
 from bundle.manifest import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
 
     import pyarrow as pa
@@ -196,7 +196,9 @@ def stage_bytes(data: bytes, path: Path, *, name: str, media_type: str) -> Stage
     return stage(path, name, media_type)
 
 
-def tallied(batches: Iterable[pa.RecordBatch], add: Callable[[pa.RecordBatch], None]) -> Iterator[pa.RecordBatch]:
+def tallied(
+    batches: Iterable[pa.RecordBatch], add: Callable[[pa.RecordBatch], None]
+) -> Generator[pa.RecordBatch, None, None]:
     """Pass batches through, counting each on the way."""
     for batch in batches:
         add(batch)

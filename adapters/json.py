@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from bundle.digests import id_hash
 from bundle.manifest import PolicySnapshotFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
 EVALUATIONS_A_BATCH = 65_536
 NO_POLICY = b'"policySnapshotId":null,"purls":'
@@ -94,11 +95,13 @@ def _adapted(
 
 
 def _write_table(request: Request, table: str, tally: Tally, *, mentioned: frozenset[str]) -> Written:
-    batches: Iterable[pa.RecordBatch] = tallied(request.tables[table](), tally.add)
+    stream = tallied(request.tables[table](), tally.add)
     if table == "findings":
-        batches = _name_policy(batches, request.policy, mentioned=mentioned, tally=tally)
-    writer = FramedWriter(request.staging, table, parameters=request.frames, workers=request.workers)
-    return write_framed(writer, batches, lambda records, size: request.progress(table, records, size))
+        stream = _name_policy(stream, request.policy, mentioned=mentioned, tally=tally)
+    # An error may be kept for long, and with it whatever its frames hold: the threads behind a stream end here.
+    with closing(stream) as batches:
+        writer = FramedWriter(request.staging, table, parameters=request.frames, workers=request.workers)
+        return write_framed(writer, batches, lambda records, size: request.progress(table, records, size))
 
 
 def _findings(policy: StoredPolicy) -> Iterator[str]:
@@ -111,7 +114,7 @@ def _findings(policy: StoredPolicy) -> Iterator[str]:
 
 def _name_policy(
     batches: Iterable[pa.RecordBatch], policy: PolicySnapshot | None, *, mentioned: frozenset[str], tally: Tally
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """Write the policy snapshot's id into the lines of findings it evaluated; count the others."""
     names = pa.array(sorted(mentioned), pa.string())
     for batch in batches:

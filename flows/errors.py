@@ -6,7 +6,7 @@ The hierarchy:
   x ValidationError        ERR_EXPORT_001           profile, selectors, request or settings are not as they should be
   x ProfileNotFoundError   ERR_EXPORT_002           no such profile, or none that this tenant may see
   x AdapterError           ERR_EXPORT_004           an adapter met records it cannot write, or a source failed
-  x StorageError           ERR_EXPORT_004           the evidence store cannot be read or written
+  x StorageError           ERR_EXPORT_004           the evidence store cannot be read, or a bundle's place not written
   x SigningFailedError     ERR_EXPORT_005           the key is missing, unfit, or its service refused
   x CanceledError          ERR_EXPORT_007           somebody canceled the run, or its bundle has expired
   x BaseMissingError       ERR_EXPORT_BASE_MISSING  a delta's base is unknown
@@ -73,7 +73,7 @@ class AdapterError(FlowError):
 
 
 class StorageError(FlowError):
-    """The evidence store cannot be read or written."""
+    """The evidence store cannot be read, or the place of a bundle cannot be written."""
 
     code = "ERR_EXPORT_004"
 

@@ -9,6 +9,7 @@ another, the Prefect flow makes each a task. Stages hand over paths and digests,
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +38,7 @@ from bundle.manifest import (
     content_digest_of,
 )
 from evidence.times import format_time
-from flows.errors import EmptySelectionError
+from flows.errors import EmptySelectionError, StorageError
 from flows.selection import DisorderError, Scan, batches, sorted_batches
 from web.bundle_page import render
 from web.facts import BundleFacts
@@ -120,15 +121,27 @@ def run(plan: Plan, parts: Parts, *, step: Step = plainly) -> Exported:
         EmptySelectionError: Nothing matched, and the plan does not allow that.
         FlowError, BundleError: A stage failed; the message says which input and why.
     """
-    folder_of_out = parts.out if parts.out.is_dir() else parts.out.parent
-    folder_of_out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=folder_of_out) as folder:
-        staging = Path(folder)
+    with _staging(parts.out) as staging:
         adapted = step("adapt", adapt, plan, parts, staging)
         draft = step("describe", describe, plan, adapted, parts, staging)
         envelope = step("sign", sign_envelope, draft.manifest, parts.signer)
         written = step("pack", pack, plan, parts, draft, envelope)
     return Exported(manifest=draft.manifest, written=written)
+
+
+@contextmanager
+def _staging(out: Path) -> Iterator[Path]:
+    """Make a folder beside the bundle's place, and remove it whatever happens."""
+    try:
+        folder = out if out.is_dir() else out.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as staging:
+            yield Path(staging)
+    except OSError as error:
+        raise StorageError(
+            f"the bundle {out} could not be written: {error.strerror or error}",
+            advice="Nothing was left behind; make room or choose another place with --out.",
+        ) from error
 
 
 def adapt(plan: Plan, parts: Parts, staging: Path) -> Adapted:

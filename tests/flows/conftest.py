@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -124,13 +125,24 @@ def write_rows() -> Callable[[Path, list[Row]], str]:
     return write
 
 
+@pytest.fixture(scope="session")
+def crates_home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path) -> Path:
+    """A folder with a store that holds one real feed, and a key pair."""
+    home = tmp_path_factory.mktemp("crates")
+    options = IngestOptions(tenant="default", observed_at=moment(), workers=1)
+    ingest(Store(str(home / "evidence")), [sample_evidence / "osv-crates.tar.zst"], options)
+    save_key_pair(home, "flow", generate_key_pair())
+    return home
+
+
 @pytest.fixture
-def crates_request(tmp_path: Path, sample_evidence: Path) -> ExportRequest:
-    """A request over a store that holds one real feed."""
-    store = str(tmp_path / "evidence")
-    options = IngestOptions(tenant="default", observed_at=moment())
-    ingest(Store(store), [sample_evidence / "osv-crates.tar.zst"], options)
-    save_key_pair(tmp_path, "flow", generate_key_pair())
+def crates_request(crates_home: Path, tmp_path: Path) -> ExportRequest:
+    """A request over a store of its own, which holds one real feed; its bundle comes into an empty folder."""
+    shutil.copytree(crates_home, tmp_path / "home")
+    (tmp_path / "out").mkdir()
     return ExportRequest(
-        profile="json-raw", store=store, key=f"file:{tmp_path / 'flow.key'}", out=str(tmp_path / "plain.tar.zst")
+        profile="json-raw",
+        store=str(tmp_path / "home" / "evidence"),
+        key=f"file:{tmp_path / 'home' / 'flow.key'}",
+        out=str(tmp_path / "out" / "bundle.tar.zst"),
     )
