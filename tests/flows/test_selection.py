@@ -305,7 +305,7 @@ KEYS = st.fixed_dictionaries(
 CONTENTS = st.fixed_dictionaries(
     {"text": st.sampled_from("AB"), "modified": st.sampled_from(MOMENTS), "tombstone": st.booleans()}
 )
-INGEST = st.lists(st.tuples(KEYS, CONTENTS), max_size=8, unique_by=lambda item: tuple(item[0].values()))
+INGEST = st.lists(st.tuples(KEYS, CONTENTS), max_size=8, unique_by=lambda item: tuple(map(item[0].get, KEY)))
 SMALL_SELECTORS = st.fixed_dictionaries(
     {"tenants": st.lists(st.sampled_from(["acme", "acme2"]), min_size=1), "shared": st.booleans()},
     optional={
