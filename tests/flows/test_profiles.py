@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
 import yaml
 
+from adapters import ADAPTERS
 from flows import profiles
 from flows.errors import ProfileNotFoundError, ValidationError
 from flows.profiles import builtin_profiles, lint, load_profile, parse_profile, profile_from_json, resolve_profile
@@ -267,3 +271,43 @@ def test_reading_profiles_loads_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "set()\n"
+
+
+PAGE = (ROOT / "docs" / "profiles.md").read_text()
+
+
+def fields(schema: dict[str, Any], name: str, prefix: str = "") -> Iterator[str]:
+    """Yield the fields of a schema's definition as people write them."""
+    for field, value in schema["$defs"][name]["properties"].items():
+        found = re.search(r"#/\$defs/(\w+)", json.dumps(value))
+        if found is None:
+            yield prefix + field
+        elif found[1] == "SelectorFields":
+            yield field
+            yield from fields(schema, found[1])
+        else:
+            yield from fields(schema, found[1], f"{prefix}{field}.")
+
+
+def test_the_page_on_profiles_names_every_field_and_every_built_in_profile() -> None:
+    named = set(re.findall(r"`([^`\s]+)`", PAGE))
+    known = set(fields(profiles.profile_schema(), "Profile"))
+    assert {"profileId", "encryption.recipientKeys", "timeWindow.from", "selectors", "ids"} <= known
+    assert known <= named
+    assert set(builtin_profiles()) <= named
+
+
+def test_the_table_of_built_in_profiles_says_what_they_include_and_whether_they_run() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\w+), ([\w-]+) \| ([\w, ]+) \| (yes|not yet) \|$", PAGE, re.MULTILINE)
+    assert {row[0]: row[1:] for row in rows} == {
+        name: (
+            loaded.profile.kind, loaded.profile.variant, ", ".join(loaded.profile.include),
+            "yes" if loaded.profile.pair in ADAPTERS else "not yet",
+        )
+        for name, loaded in builtin_profiles().items()
+    }  # fmt: skip
+
+
+def test_the_example_on_the_page_is_a_profile() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert parse_profile(example.encode(), "page").profile.profile_id == "npm-weekly"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def test_a_bad_request_names_its_field(case: str) -> None:
     with pytest.raises(ValidationError) as caught:
         ExportRequest.from_json(value)
     assert message in caught.value.message
+
+
+def test_the_page_on_prefect_names_every_field_of_a_request() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "prefect.md").read_text()
+    named = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert named == [field.encode_name for field in msgspec.structs.fields(ExportRequest)]
 
 
 def changed(request: ExportRequest, **fields: Any) -> ExportRequest:
