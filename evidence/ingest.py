@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter, deque
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +21,11 @@ from evidence.documents import store_documents
 from evidence.errors import StorageError, ValidationError
 from evidence.names import checked_source
 from evidence.staging import Staged, stage_chunk
+from evidence.workers import worker_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from datetime import datetime
 
     from evidence.archives import Document
@@ -171,7 +171,7 @@ def _staged(documents: Iterator[Document], paths: list[Path], options: IngestOpt
         yield from (stage_chunk(*job) for job in jobs)
         return
     try:
-        with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+        with worker_pool(options.workers) as pool:
             waiting: deque[Future[Staged]] = deque()
             for job in jobs:
                 waiting.append(pool.submit(stage_chunk, *job))
