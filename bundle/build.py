@@ -5,6 +5,7 @@ Everything is written aside, flushed to disk, and renamed into place: there is a
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -133,7 +134,13 @@ def write_member(folder: Path, name: str, pieces: Iterator[bytes]) -> int:
 
 @contextmanager
 def aside(out: Path) -> Iterator[Path]:
-    """Yield a path beside ``out``; rename it there when the block ends well, else remove it."""
+    """Yield a path beside ``out``; rename it there when the block ends well, else remove it.
+
+    Raises:
+        FileExistsError: At ``out`` is something special, such as a device, which a rename would replace for everybody.
+    """
+    if out.exists() and not (out.is_file() or out.is_dir()):
+        raise FileExistsError(errno.EEXIST, "it exists, and is no plain file or folder", str(out))
     beside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         yield beside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,15 @@ def test_all_layouts_hold_the_same_members(make_one: Callable[..., Any]) -> None
 def test_an_existing_file_is_replaced(make_one: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "bundle.tar.zst").write_bytes(b"old")
     assert make_one().path.read_bytes()[:4] == b"\x28\xb5\x2f\xfd"
+
+
+def test_what_is_no_plain_file_is_never_replaced(make_one: Callable[..., Any], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UnreadableError, match="no plain file"):
+        make_one(name="pipe")
+    assert pipe.is_fifo()
+    assert list(tmp_path.glob(".pipe*")) == []
 
 
 def _write(folder: Path, layout: Any, signer: Signer, made: Any, file: PayloadFile) -> None:
