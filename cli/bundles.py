@@ -3,208 +3,169 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
-import typer
 
-from cli.output import Format, UsageError, fields, note, rows, show
+from cli import bundle_pages
+from cli.arguments import opened, source_of, trusted_keys
+from cli.errors import UsageError
+from cli.options import bundle_argument, format_option, key_option
+from cli.output import show
 
 if TYPE_CHECKING:
-    from bundle.keys import PublicKey
-    from bundle.manifest import Manifest
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
     from bundle.source import BundleReader
-
-app = typer.Typer(help="Verify, read and compare bundles.", no_args_is_help=True, rich_markup_mode=None)
-
-BundleArgument = Annotated[str, typer.Argument(metavar="BUNDLE", help="A file, a folder, or - for standard input.")]
-PathArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A file or a folder.")]
-FormatOption = Annotated[Format | None, typer.Option("--format", help="How to print.")]
-KeyOption = Annotated[
-    list[Path] | None,
-    typer.Option("--key", metavar="PEM", help="A public key you trust; may be repeated."),
-]
+    from bundle.verify import Verified
 
 
-@app.command()
-def verify(
-    bundle: BundleArgument,
-    key: KeyOption = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Also parse every record.")] = False,
-    wanted: FormatOption = None,
-) -> None:
-    """Check a bundle against keys you trust, step by step.
+@click.group()
+def bundle() -> None:
+    """Verify, read and compare bundles.
+
+    BUNDLE is a file, the folder of an extracted bundle, or - for standard input.
+
+    Example: export-center bundle verify export.tar.zst --key team.pub
+    """
+
+
+bundle.add_command(bundle_pages.extract)
+bundle.add_command(bundle_pages.browse)
+
+
+@bundle.command()
+@bundle_argument
+@key_option
+@click.option("--deep", is_flag=True, help="Also parse every record.")
+@format_option
+def verify(bundle: str, keys: Sequence[Path], deep: bool, wanted: str | None) -> None:
+    """Check a bundle against keys you trust.
 
     Example: export-center bundle verify export.tar.zst --key team.pub
     """
     from bundle.verify import verify as check
 
-    source: Any = sys.stdin.buffer if bundle == "-" else Path(bundle)
-    verified = check(source, keys=trusted_keys(key), deep=deep)
-    facts = {
+    trusted = trusted_keys(keys)
+    show(facts_of(check(source_of(bundle), keys=trusted, deep=deep)), wanted)
+
+
+def facts_of(verified: Verified) -> dict[str, Any]:
+    """Return what was verified, as JSON values."""
+    return {
         "verified": True,
         "keyId": verified.key_id,
         "contentDigest": verified.manifest.content_digest,
         "sha256": verified.archive_sha256,
         "records": verified.manifest.counts.records,
         "members": len(verified.manifest.members),
-        "deep": deep,
+        "deep": verified.deep,
     }
-    show(facts, wanted)
 
 
-def trusted_keys(paths: list[Path] | None) -> list[PublicKey]:
-    """Read the keys a caller trusts; a key from inside the bundle is never one of them."""
-    from bundle.keys import load_public_key
+@bundle.command()
+@bundle_argument
+@format_option
+def inspect(bundle: str, wanted: str | None) -> None:
+    """Show what a bundle says it is.
 
-    if not paths:
-        raise UsageError(
-            "--key is missing: a bundle cannot vouch for itself",
-            advice="Pass the public key you got from whoever makes the bundles; one of your own making is "
-            "$EXPORT_CENTER_HOME/keys/default.pub.",
-        )
-    keys = []
-    for path in paths:
-        try:
-            keys.append(load_public_key(path.read_bytes()))
-        except OSError as error:
-            raise UsageError(f"key {path} cannot be read: {error.strerror}") from error
-    return keys
-
-
-@app.command()
-def inspect(bundle: PathArgument, wanted: FormatOption = None) -> None:
-    """Show what a bundle says it is. This reads the manifest; it verifies nothing.
+    This prints export.json and verifies nothing.
 
     Example: export-center bundle inspect export.tar.zst
     """
-    manifest = _manifest(_open(bundle))
-    value = msgspec.to_builtins(manifest)
-    brief = {name: item for name, item in value.items() if name not in ("members", "counts", "toolchain")}
-    show(value, wanted, table=fields({**brief, **value["counts"]}))
+    from bundle.records import manifest_of
+
+    with opened(bundle) as reader:
+        value = msgspec.to_builtins(manifest_of(reader))
+
+    def table() -> Any:
+        from cli.tables import fields
+
+        return fields({**value, "members": len(value["members"]), "signature": "not verified"})
+
+    show(value, wanted, table=table)
 
 
-@app.command("list")
-def list_members(bundle: PathArgument, wanted: FormatOption = None) -> None:
+@bundle.command("list")
+@bundle_argument
+@format_option
+def list_members(bundle: str, wanted: str | None) -> None:
     """List the members of a bundle.
+
+    They are those of its export.json, which is not verified.
 
     Example: export-center bundle list export.tar.zst --format json
     """
-    members = msgspec.to_builtins(_manifest(_open(bundle)).members)
-    table = rows(
-        ("path", "records", "bytes", "sha256"),
-        ([member["path"], member.get("records"), member["bytes"], member["sha256"]] for member in members),
-    )
+    from bundle.records import manifest_of
+
+    with opened(bundle) as reader:
+        members = msgspec.to_builtins(manifest_of(reader).members)
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        columns = ("path", "records", "bytes", "sha256")
+        return rows(columns, ([member.get(column) for column in columns] for member in members))
+
     show(members, wanted, table=table)
 
 
-@app.command()
-def cat(
-    bundle: PathArgument,
-    member: Annotated[str | None, typer.Argument(help="Name of a member.")] = None,
-    record: Annotated[str | None, typer.Option("--id", help="Id of a record.")] = None,
-) -> None:
-    """Print one member as it is, or every record with an id, reading only what is needed.
+@bundle.command()
+@bundle_argument
+@click.argument("member", metavar="[MEMBER]", required=False)
+@click.option("--id", "record", metavar="ID", help="Id of a record.")
+def cat(bundle: str, member: str | None, record: str | None) -> None:
+    """Print one member, or the records with an id.
+
+    Only what is needed is read. Records are checked against export.json, whose signature is not verified.
 
     Example: export-center bundle cat export.tar.zst --id CVE-2024-3094
     """
     if (member is None) == (record is None):
-        raise UsageError("name either a member or --id", advice="`bundle list` shows the members.")
-    reader = _open(bundle)
-    if member is not None:
-        for piece in reader.stream(member):
-            sys.stdout.buffer.write(piece)
-    else:
-        _print_records(reader, record or "")
-    sys.stdout.buffer.flush()
+        raise UsageError("name either a member or --id", advice="`export-center bundle list` shows the members.")
+    with opened(bundle) as reader:
+        _print_bytes(reader.stream(member) if member is not None else _lines(reader, record or ""))
 
 
-def _print_records(reader: BundleReader, record: str) -> None:
+def _lines(reader: BundleReader, record: str) -> Iterator[bytes]:
     from bundle.errors import MemberNotFoundError
     from bundle.records import find_records
 
     found = 0
-    for one in find_records(reader, record):
-        sys.stdout.buffer.write(one.line)
-        found += 1
+    for found, one in enumerate(find_records(reader, record), start=1):  # noqa: B007 - counted for the check below
+        yield one.line
     if not found:
         raise MemberNotFoundError(
             f"no record has the id {record!r}", advice="Ids are compared exactly; aliases are not looked up."
         )
 
 
-@app.command()
-def extract(
-    bundle: BundleArgument,
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    key: KeyOption = None,
-) -> None:
-    """Verify a bundle, then extract it; nothing is left when a check fails.
-
-    Example: export-center bundle extract export.tar.zst out/ --key team.pub
-    """
-    from bundle.extract import extract as unpack
-
-    unpack(Path(bundle), folder, keys=trusted_keys(key))
-    note(f"extracted to {folder}")
+def _print_bytes(pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
 
 
-@app.command()
-def diff(
-    first: Annotated[Path, typer.Argument(metavar="A")],
-    second: Annotated[Path, typer.Argument(metavar="B")],
-    wanted: FormatOption = None,
-) -> None:
-    """Show which records were added, changed and removed from bundle A to bundle B.
+@bundle.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@format_option
+def diff(first: str, second: str, wanted: str | None) -> None:
+    """Show which records differ from bundle A to B.
 
     Example: export-center bundle diff monday.tar.zst tuesday.tar.zst
     """
     from bundle.diff import diff as compare
 
-    result = msgspec.to_builtins(compare(_open(first), _open(second)))
-    changes = [(change["change"], change["kind"], change["id"], change["source"]) for change in result["changes"]]
-    show(result, wanted, table=rows(("change", "kind", "id", "source"), changes))
+    with opened(first) as before, opened(second) as after:
+        result = msgspec.to_builtins(compare(before, after))
 
+    def table() -> Any:
+        from cli.tables import rows
 
-@app.command()
-def browse(
-    bundle: PathArgument,
-    key: KeyOption = None,
-    to: Annotated[Path | None, typer.Option("--to", help="Folder for the extracted pages.")] = None,
-    launch: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser.")] = True,
-) -> None:
-    """Open a bundle's pages in a browser; archives are verified and extracted first.
+        columns = ("change", "kind", "id", "source", "locator")
+        return rows(columns, ([change[column] for column in columns] for change in result["changes"]))
 
-    Example: export-center bundle browse export.tar.zst --key team.pub
-    """
-    page = viewer_page(bundle, key, to)
-    sys.stdout.write(f"{page}\n")
-    if launch:
-        typer.launch(page)
-
-
-def viewer_page(bundle: Path, key: list[Path] | None, to: Path | None) -> str:
-    """Return the address of a bundle's page, extracting an archive when needed."""
-    import tempfile
-
-    from bundle.extract import extract as unpack
-
-    if bundle.is_dir():
-        return (bundle / "index.html").resolve().as_uri()
-    folder = to or Path(tempfile.mkdtemp(prefix="export-center-view-"))
-    unpack(bundle, folder, keys=trusted_keys(key))
-    return (folder / "index.html").resolve().as_uri()
-
-
-def _open(path: Path) -> BundleReader:
-    from bundle.source import open_bundle
-
-    return open_bundle(path)
-
-
-def _manifest(reader: BundleReader) -> Manifest:
-    from bundle.envelope import MANIFEST
-    from bundle.manifest import Manifest
-
-    return Manifest.from_bytes(b"".join(reader.stream(MANIFEST)))
+    show(result, wanted, table=table)

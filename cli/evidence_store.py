@@ -1,136 +1,108 @@
-"""``ingest`` and ``evidence``: putting evidence into the store, and looking at what is there."""
+"""``evidence``: looking at what the store holds."""
 
 from __future__ import annotations
 
-import base64
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from cli.output import Format, note, progress_bar, rows, show
-from cli.rim import now, settings, store_root
+from cli.options import format_option
+from cli.output import show
+from cli.rim import open_store
 
-if TYPE_CHECKING:
-    from evidence.ingest import IngestReport
-
-app = typer.Typer(help="Look at the evidence store.", no_args_is_help=True, rich_markup_mode=None)
-
-FormatOption = Annotated[Format | None, typer.Option("--format", help="How to print.")]
-SHOWN_REASONS = 5
+LISTED = 25
+"""How many lines of a group a table shows; the rest is summed up, and in full in the other formats."""
 
 
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders, archives, JSON lines or files.")],
-    tenant: Annotated[str | None, typer.Option(help="Owner of the evidence.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="Name of the feed; from the archive or folder when absent.")
-    ] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="policy-snapshot or vex-consensus; records are recognised by content.")
-    ] = None,
-    sync: Annotated[bool, typer.Option("--sync", help="PATH is the whole truth of --source now.")] = False,
-    allow_removals: Annotated[int | None, typer.Option(metavar="N", help="Let --sync remove up to N records.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a document was quarantined.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read documents.")] = None,
-    wanted: FormatOption = None,
-) -> None:
-    """Put evidence into the store; formats are recognised by content.
+@click.group()
+def evidence() -> None:
+    """Look at the evidence store.
 
-    Example: export-center ingest feeds/osv-pypi.tar.zst sboms/
+    Example: export-center evidence stats
     """
-    report = run_ingest(
-        paths,
-        tenant=tenant,
-        source=source,
-        kind=kind,
-        sync=sync,
-        allow_removals=allow_removals,
-        workers=workers,
-    )
-    print_report(report, wanted)
-    if strict and report.quarantined:
-        raise typer.Exit(1)
 
 
-def run_ingest(paths: list[Path], **options: Any) -> IngestReport:
-    """Ingest paths with the settings of this machine, showing progress on a terminal."""
-    from evidence.ingest import IngestOptions, ingest
-    from evidence.store import Store
-
-    configured = settings({"tenant": options.pop("tenant"), "workers": options.pop("workers")})
-    wishes = IngestOptions(tenant=configured.tenant, workers=configured.workers, observed_at=now(), **options)
-    with progress_bar() as bar:
-        task = bar.add_task("reading", total=None, detail="")
-
-        def show_progress(documents: int, size: int) -> None:
-            bar.update(task, detail=f"{documents:,} documents, {size / 1e6:,.0f} MB")
-
-        return ingest(Store(store_root(configured.home)), paths, wishes, progress=show_progress)
-
-
-def print_report(report: IngestReport, wanted: Format | None) -> None:
-    """Print what an ingest did: the table accounts for every document seen."""
-    value = report.to_builtins()
-    show(value, wanted)
-    if report.quarantined:
-        note(f"warning: {report.quarantined:,} documents were quarantined, with their bytes and the reason")
-        for reason, count in sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_REASONS]:
-            note(f"  {count:>7,}  {reason}")
-        note("`export-center evidence stats` shows all of them")
-
-
-@app.command()
-def stats(
-    snapshot: Annotated[int | None, typer.Option(help="Number of a snapshot; the newest when absent.")] = None,
-    wanted: FormatOption = None,
-) -> None:
+@evidence.command()
+@click.option("--snapshot", metavar="N", type=int, help="Number of a snapshot; else the newest.")
+@format_option
+def stats(snapshot: int | None, wanted: str | None) -> None:
     """Count what the store holds, quarantine included.
 
     Example: export-center evidence stats --format json
     """
     from evidence.stats import stats as count
-    from evidence.store import Store
 
-    store = Store(store_root(settings().home))
+    store = open_store()
     value = count(store, store.snapshot(snapshot))
-    listed = [
-        (group, name, number)
-        for group, numbers in value.items()
-        if isinstance(numbers, dict)
-        for name, number in numbers.items()
-    ]
-    show(value, wanted, table=rows(("", "", "documents"), listed))
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        return rows(("what", "", "documents"), _listed(value))
+
+    show(value, wanted, table=table)
 
 
-@app.command("show")
-def show_record(
-    record: Annotated[str, typer.Argument(metavar="ID")],
-    raw: Annotated[bool, typer.Option("--raw", help="Print the original bytes only.")] = False,
-    wanted: FormatOption = None,
-) -> None:
-    """Show the current records with an id, with their original bytes.
+def _listed(value: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """Return the lines of a table: each group's name once, the frequent first, the rare ones summed up."""
+    listed = []
+    for group, numbers in value.items():
+        if not isinstance(numbers, dict):
+            continue
+        ordered = sorted(numbers.items(), key=lambda entry: (-entry[1], entry[0]))
+        rest = ordered[LISTED:]
+        if rest:
+            ordered = [*ordered[:LISTED], (f"({len(rest)} others)", sum(count for _, count in rest))]
+        listed += [("" if line else group, name, count) for line, (name, count) in enumerate(ordered)]
+    return listed
+
+
+@evidence.command("show")
+@click.argument("record", metavar="ID")
+@click.option("--raw", is_flag=True, help="Print the original bytes only.")
+@format_option
+def show_record(record: str, raw: bool, wanted: str | None) -> None:
+    """Show the current records with an id.
+
+    JSON and YAML have the original bytes too, as text, or in base64 when they are none.
 
     Example: export-center evidence show CVE-2024-3094 --raw
     """
     from bundle.errors import MemberNotFoundError
     from evidence.stats import show as look_up
-    from evidence.store import Store
 
-    found = look_up(Store(store_root(settings().home)), record)
+    found = look_up(open_store(), record)
     if not found:
-        raise MemberNotFoundError(f"the store has no current record with the id {record!r}")
+        raise MemberNotFoundError(
+            f"the store has no current record with the id {record!r}",
+            advice="Ids are compared exactly; aliases are not looked up.",
+        )
     if raw:
         for one in found:
             sys.stdout.buffer.write(one["raw"])
         return
-    show([{**one, "raw": _text(one["raw"])} for one in found], wanted or Format.JSON)
+    described = [_described(one) for one in found]
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        columns = ("kind", "source", "locator", "format", "modified", "bytes", "sha256")
+        return rows(columns, ([one[column] for column in columns] for one in described))
+
+    show(described, wanted, table=table)
 
 
-def _text(raw: bytes) -> str:
-    """Return original bytes as text, or base64 when they are none."""
+def _described(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as JSON values; original bytes that are no text are written in base64."""
+    import base64
+
+    from evidence.times import format_time
+
+    facts = {"id" if name == "upstream_id" else name: item for name, item in one.items() if name != "raw"}
+    facts["modified"] = None if one["modified"] is None else format_time(one["modified"])
+    facts["bytes"] = len(one["raw"])
     try:
-        return raw.decode()
+        return {**facts, "raw": one["raw"].decode()}
     except UnicodeDecodeError:
-        return "base64:" + base64.b64encode(raw).decode()
+        return {**facts, "rawBase64": base64.b64encode(one["raw"]).decode()}

@@ -22,10 +22,14 @@ BY_ERROR_NAME = {
     "ProfileNotFoundError": USAGE,
     "BaseMissingError": USAGE,
     "CanceledError": CANCELED,
+    "Interrupted": CANCELED,
+    "Abort": CANCELED,
     "EmptySelectionError": EMPTY,
     "StorageError": UNREADABLE,
-    "StoreUnreadableError": UNREADABLE,
     "UsageError": USAGE,
+    "OfflineError": OFFLINE,
+    "BrokenPipeError": FAILED,
+    "OSError": UNREADABLE,
 }
 """By the name of an error's class or of a base of it: names, because importing the classes would cost the verifier
 the imports of the exporter."""

@@ -2,169 +2,159 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from cli.output import Format, progress_bar, rows, show
+from cli.errors import UsageError
+from cli.options import PATH, format_option, profile_argument, selection_options
+from cli.output import show
 from cli.rim import as_of, key_uri, settings, store_root
+from cli.tracing import timed, timing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flows.request import ExportRequest
+    from flows.settings import Settings
 
-ProfileArgument = Annotated[str, typer.Argument(metavar="PROFILE", help="Id of a profile, or a YAML file.")]
-FormatOption = Annotated[Format | None, typer.Option("--format", help="How to print.")]
-TenantOption = Annotated[list[str] | None, typer.Option("--tenant", help="Whose evidence; may be repeated.")]
-FromOption = Annotated[str | None, typer.Option("--from", help="Modified at or after this time.")]
-ToOption = Annotated[str | None, typer.Option("--to", help="Modified before this time.")]
-ProductOption = Annotated[list[str] | None, typer.Option("--product", help="Purl or image pattern with *.")]
-SbomOption = Annotated[list[str] | None, typer.Option("--sbom", help="Id of an SBOM.")]
-EcosystemOption = Annotated[list[str] | None, typer.Option("--ecosystem", help="As in npm or PyPI.")]
-SourceOption = Annotated[list[str] | None, typer.Option("--source", help="Name of a feed.")]
-SeverityOption = Annotated[list[str] | None, typer.Option("--severity", help="As stated upstream.")]
-IdOption = Annotated[list[str] | None, typer.Option("--id", help="Id of a record.")]
-PolicyOption = Annotated[str | None, typer.Option("--policy-snapshot", help="Id of a policy snapshot.")]
-SnapshotOption = Annotated[int | None, typer.Option("--snapshot", help="Number of an evidence snapshot.")]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Time that stands for now in the bundle.")]
-EmptyOption = Annotated[bool, typer.Option("--allow-empty", help="Make a bundle even when nothing matches.")]
+LISTS = ("tenants", "products", "sboms", "ecosystems", "sources", "severities", "ids")
 
 
-def export(
-    profile: ProfileArgument,
-    tenant: TenantOption = None,
-    from_: FromOption = None,
-    to: ToOption = None,
-    product: ProductOption = None,
-    sbom: SbomOption = None,
-    ecosystem: EcosystemOption = None,
-    source: SourceOption = None,
-    severity: SeverityOption = None,
-    id_: IdOption = None,
-    policy_snapshot: PolicyOption = None,
-    snapshot: SnapshotOption = None,
-    as_of_: AsOfOption = None,
-    allow_empty: EmptyOption = False,
-    out: Annotated[Path | None, typer.Option(help="Path of the bundle, or a folder for it.")] = None,
-    wanted: FormatOption = None,
-) -> None:
+@click.command()
+@profile_argument
+@selection_options
+@click.option("--out", metavar="PATH", type=PATH, help="The bundle's file, or a folder for it.")
+@format_option
+def export(profile: str, out: Path | None, wanted: str | None, **wishes: Any) -> None:
     """Run a profile and write its bundle.
+
+    PROFILE is the id of a profile or a YAML file. What the options leave open is as the profile says.
 
     Example: export-center export json-raw --ecosystem npm --out npm.tar.zst
     """
-    selectors = _selectors(
-        tenants=tenant,
-        products=product,
-        sboms=sbom,
-        ecosystems=ecosystem,
-        sources=source,
-        severities=severity,
-        ids=id_,
-        window=(from_, to),
-    )
-    summary = run_export(
-        profile,
-        selectors,
-        out=out,
-        policy_snapshot=policy_snapshot,
-        snapshot=snapshot,
-        as_of=as_of(as_of_),
-        allow_empty=allow_empty,
-    )
-    show(summary, wanted)
+    show(run_export(profile, wanted_of(wishes), out=out), wanted)
 
 
-def plan(
-    profile: ProfileArgument,
-    tenant: TenantOption = None,
-    from_: FromOption = None,
-    to: ToOption = None,
-    product: ProductOption = None,
-    sbom: SbomOption = None,
-    ecosystem: EcosystemOption = None,
-    source: SourceOption = None,
-    severity: SeverityOption = None,
-    id_: IdOption = None,
-    policy_snapshot: PolicyOption = None,
-    snapshot: SnapshotOption = None,
-    as_of_: AsOfOption = None,
-    allow_empty: EmptyOption = False,
-    wanted: FormatOption = None,
-) -> None:
-    """Show what a run would contain: records and bytes by type and source. Nothing is written.
+@click.command()
+@profile_argument
+@selection_options
+@format_option
+def plan(profile: str, wanted: str | None, **wishes: Any) -> None:
+    """Show what a run would contain.
+
+    Records and bytes are counted by type and source; nothing is written.
 
     Example: export-center plan json-raw --ecosystem npm
     """
+    value = run_plan(profile, wanted_of(wishes))
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        columns = ("table", "source", "records", "bytes")
+        listed = [[row[column] for column in columns] for row in value["selection"]]
+        return rows(("type", *columns[1:]), [*listed, ["in all", "", value["records"], value["bytes"]]])
+
+    show(value, wanted, table=table)
+
+
+def wanted_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that select as fields of an export request; what was not given is left to the profile.
+
+    Raises:
+        UsageError: A base was given, or a time is none.
+    """
+    if options["base"] is not None:
+        raise UsageError(
+            "--base is for deltas, and this version does not make any yet",
+            advice="Export a whole bundle; `export-center bundle diff` shows what changed between two.",
+        )
+    selectors: dict[str, Any] = {name: list(options[name]) for name in LISTS if options[name]}
+    window = {"from": options["from_"], "to": options["to"]}
+    times = {name: value for name, value in window.items() if value is not None}
+    return {
+        "selectors": {**selectors, "timeWindow": times} if times else selectors,
+        "policy_snapshot": options["policy_snapshot"],
+        "snapshot": options["snapshot"],
+        "as_of": as_of(options["as_of"]),
+        "allow_empty": options["allow_empty"],
+    }
+
+
+def run_plan(profile: str, wishes: dict[str, Any]) -> dict[str, Any]:
+    """Count what a run would take, with the settings of this machine; makes no key and writes nothing."""
     from flows.preview import preview
     from flows.request import prepare_plan
 
-    selectors = _selectors(
-        tenants=tenant,
-        products=product,
-        sboms=sbom,
-        ecosystems=ecosystem,
-        sources=source,
-        severities=severity,
-        ids=id_,
-        window=(from_, to),
-    )
-    request = _request(
-        profile,
-        selectors,
-        policy_snapshot=policy_snapshot,
-        snapshot=snapshot,
-        as_of=as_of(as_of_),
-        allow_empty=allow_empty,
-    )
-    value = preview(prepare_plan(request))
-    listed = [(row["table"], row["source"], row["records"], row["bytes"]) for row in value["selection"]]
-    show(value, wanted, table=rows(("type", "source", "records", "bytes"), listed))
+    made = prepare_plan(_request(settings(), profile, wishes, key="", out=Path()))
+    with timing("count"):
+        return preview(made)
 
 
-def run_export(profile: str, selectors: dict[str, Any], *, out: Path | None = None, **wishes: Any) -> dict[str, Any]:
+def run_export(profile: str, wishes: dict[str, Any], *, out: Path | None = None) -> dict[str, Any]:
     """Run a profile with the settings of this machine, showing progress on a terminal."""
+    from cli.tables import progress_bar
     from flows.pipeline import run
+    from flows.profiles import resolve_profile
     from flows.request import prepare
 
-    request = _request(profile, selectors, out=out, **wishes)
+    configured = settings()
+    resolve_profile(profile)  # before a key is made for a run that cannot be
+    place = _place(out, configured.home)
+    request = _request(configured, profile, wishes, key=key_uri(configured.key, configured.home), out=place)
     started = time.monotonic()
     with progress_bar() as bar:
-        tasks: dict[str, Any] = {}
-
-        def show_progress(table: str, records: int, size: int) -> None:
-            if table not in tasks:
-                tasks[table] = bar.add_task(table, total=None, detail="")
-            bar.update(tasks[table], detail=f"{records:,} records, {size / 1e6:,.0f} MB")
-
-        made, parts = prepare(request, progress=show_progress)
-        exported = run(made, parts)
+        made, parts = timed("plan", lambda: prepare(request, progress=_shown_on(bar)))
+        exported = run(made, parts, step=timed)
     return {**exported.summary(), "seconds": round(time.monotonic() - started, 3)}
 
 
-def _request(profile: str, selectors: dict[str, Any], *, out: Path | None = None, **wishes: Any) -> ExportRequest:
+def _shown_on(bar: Any) -> Callable[[str, int, int], None]:
+    """Return a function that shows what was written of each table."""
+    tasks: dict[str, Any] = {}
+
+    def show_progress(table: str, records: int, size: int) -> None:
+        if table not in tasks:
+            tasks[table] = bar.add_task(table, total=None, detail="")
+        bar.update(tasks[table], detail=f"{records:,} records, {size / 1e6:,.0f} MB")
+
+    return show_progress
+
+
+def _place(out: Path | None, home: Path) -> Path:
+    """Return where the bundle goes, its folder made and tried.
+
+    Raises:
+        UnreadableError: The folder cannot be made or written.
+    """
+    from bundle.errors import UnreadableError
+
+    place = home / "bundles" if out is None else out
+    folder = place if out is None or place.is_dir() else place.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder):
+            return place
+    except OSError as error:
+        raise UnreadableError(
+            f"the folder {folder} cannot be written: {error.strerror}", advice="Choose another place with --out."
+        ) from error
+
+
+def _request(configured: Settings, profile: str, wishes: dict[str, Any], *, key: str, out: Path) -> ExportRequest:
     from flows.request import ExportRequest
 
-    configured = settings()
-    home = configured.home
-    if out is None:
-        out = home / "bundles"
-        out.mkdir(parents=True, exist_ok=True)
     return ExportRequest(
         profile=profile,
-        store=store_root(home),
-        key=key_uri(configured.key, home),
+        store=store_root(configured.home),
+        key=key,
         out=str(out),
         tenant=configured.tenant,
-        selectors=selectors,
         workers=configured.workers,
         memory_limit=configured.memory_limit,
         **wishes,
     )
-
-
-def _selectors(*, window: tuple[str | None, str | None], **lists: list[str] | None) -> dict[str, Any]:
-    """Return the options as run selectors; what was not given is left to the profile."""
-    chosen: dict[str, Any] = {name: values for name, values in lists.items() if values}
-    times = {name: value for name, value in zip(("from", "to"), window, strict=True) if value is not None}
-    return {**chosen, "timeWindow": times} if times else chosen

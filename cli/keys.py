@@ -2,79 +2,122 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import os
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from cli.output import Format, UsageError, note, rows, show
-from cli.rim import DEFAULT_KEY, key_folder, now, settings
+from cli.errors import UsageError
+from cli.options import format_option
+from cli.output import note, show
+from cli.rim import DEFAULT_KEY, key_folder, now, own_key_uri, settings
 
-app = typer.Typer(help="Signing keys.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from pathlib import Path
 
-FormatOption = Annotated[Format | None, typer.Option("--format", help="How to print.")]
 ALGORITHMS = {"ecdsa": "ecdsa-p256-sha256", "ed25519": "ed25519"}
+SUFFIXES = ("key", "pub")
+
+name_option = click.option(
+    "--name", metavar="NAME", default=DEFAULT_KEY, help=f"Name of the key's files, by default {DEFAULT_KEY}."
+)
 
 
-@app.command()
-def generate(
-    name: Annotated[str, typer.Option(help="Name of the key's files.")] = DEFAULT_KEY,
-    algorithm: Annotated[str, typer.Option(help="ecdsa (what stock cosign reads) or ed25519.")] = "ecdsa",
-    wanted: FormatOption = None,
-) -> None:
+@click.group()
+def keys() -> None:
+    """Make, show and rotate signing keys.
+
+    Example: export-center keys show
+    """
+
+
+@keys.command()
+@name_option
+@click.option(
+    "--algorithm",
+    type=click.Choice(list(ALGORITHMS)),
+    default="ecdsa",
+    help="ecdsa, the default, is what stock cosign reads.",
+)
+@format_option
+def generate(name: str, algorithm: str, wanted: str | None) -> None:
     """Make a key pair; an existing one is never overwritten.
 
     Example: export-center keys generate --name release --algorithm ed25519
     """
     from bundle.keys import generate_key_pair, save_key_pair
 
-    if algorithm not in ALGORITHMS:
-        raise UsageError(f"--algorithm {algorithm!r} is not known", advice="Use ecdsa or ed25519.")
     folder = key_folder(settings().home)
     save_key_pair(folder, name, generate_key_pair(ALGORITHMS[algorithm]))
-    show(_described(name), wanted)
+    show(_described(folder / f"{name}.pub"), wanted)
 
 
-@app.command("show")
-def show_keys(wanted: FormatOption = None) -> None:
-    """List the keys of this home, with the ids that bundles name.
+@keys.command("show")
+@format_option
+def show_keys(wanted: str | None) -> None:
+    """List the keys of this home.
 
     Example: export-center keys show
     """
-    folder = key_folder(settings().home)
-    described = [_described(path.stem) for path in sorted(folder.glob("*.pub"))]
-    listed = [(key["name"], key["algorithm"], key["keyId"], key["public"]) for key in described]
-    show(described, wanted, table=rows(("name", "algorithm", "key id", "public key"), listed))
+    described = [_described(path) for path in sorted(key_folder(settings().home).glob("*.pub"))]
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        columns = ("name", "algorithm", "keyId", "public")
+        return rows(columns, ([key[column] for column in columns] for key in described))
+
+    show(described, wanted, table=table)
 
 
-@app.command()
-def rotate(
-    name: Annotated[str, typer.Option(help="Name of the key.")] = DEFAULT_KEY,
-    wanted: FormatOption = None,
-) -> None:
-    """Replace a key by a new one of the same kind; the old pair stays beside it under its date.
+@keys.command()
+@name_option
+@format_option
+def rotate(name: str, wanted: str | None) -> None:
+    """Replace a key by a new one of the same kind.
 
-    Receivers must trust both public keys until the last bundle of the old one is gone.
+    The old pair stays beside it under its date. Receivers must trust both public keys until the last bundle of the
+    old one is gone.
 
     Example: export-center keys rotate
     """
-    from bundle.keys import generate_key_pair, load_public_key, save_key_pair
+    from bundle.keys import generate_key_pair, save_key_pair, signer_from_uri
 
     folder = key_folder(settings().home)
-    old = folder / f"{name}.pub"
-    if not old.exists():
+    private = folder / f"{name}.key"
+    if not private.exists():
         raise UsageError(f"there is no key {name!r} in {folder}", advice="`export-center keys show` lists them.")
-    algorithm = load_public_key(old.read_bytes()).algorithm
-    stamp = now().strftime("%Y%m%dT%H%M%SZ")
-    for suffix in ("key", "pub"):
-        (folder / f"{name}.{suffix}").rename(folder / f"{name}-{stamp}.{suffix}")
-    save_key_pair(folder, name, generate_key_pair(algorithm))
-    note(f"the old pair is now {name}-{stamp}")
-    show(_described(name), wanted)
+    algorithm = signer_from_uri(own_key_uri(private)).public.algorithm
+    old, new = f"{name}-{now():%Y%m%dT%H%M%SZ}", f"{name}.next"
+    for suffix in SUFFIXES:  # of a rotation that was cut off; nothing was ever signed with it
+        (folder / f"{new}.{suffix}").unlink(missing_ok=True)
+    save_key_pair(folder, new, generate_key_pair(algorithm))
+    _exchange(folder, name, old, new)
+    note(f"the old pair is now {old}")
+    show(_described(folder / f"{name}.pub"), wanted)
 
 
-def _described(name: str) -> dict[str, Any]:
+def _exchange(folder: Path, name: str, old: str, new: str) -> None:
+    """Give a pair the name ``old``, and the new one its name; at no time is there no pair of that name."""
+    for suffix in SUFFIXES:
+        present = folder / f"{name}.{suffix}"
+        if present.exists():
+            os.link(present, folder / f"{old}.{suffix}")
+    for suffix in SUFFIXES:
+        (folder / f"{new}.{suffix}").replace(folder / f"{name}.{suffix}")
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """Return what a public key is.
+
+    Raises:
+        UsageError: The file holds none.
+    """
+    from bundle.errors import FormatError
     from bundle.keys import load_public_key
 
-    path = key_folder(settings().home) / f"{name}.pub"
-    key = load_public_key(path.read_bytes())
-    return {"name": name, "algorithm": key.algorithm, "keyId": key.key_id, "public": str(path)}
+    try:
+        key = load_public_key(path.read_bytes())
+    except FormatError as error:
+        raise UsageError(f"{path}: {error.message}", advice="Remove it, or put the right one there.") from error
+    return {"name": path.stem, "algorithm": key.algorithm, "keyId": key.key_id, "public": str(path)}

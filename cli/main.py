@@ -3,68 +3,109 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 import bundle
-from cli import bundles, evidence_store, exports, keys, profiles, quickstart, system
-from cli.exits import FAILED, exit_code
+from cli import bundles, config, doctor, ending, evidence_store, exports, ingests, keys, profiles, quickstart
+from cli.complaints import complaint_about
+from cli.exits import CANCELED, FAILED, SUCCESS, USAGE
+from cli.offline import go_offline
 from cli.output import complain, note
+from cli.tracing import Trace, timing, told
 
-app = typer.Typer(
-    name="export-center",
-    help="Deterministic, signed bundles of security evidence.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    rich_markup_mode=None,
-)
-app.command("quickstart")(quickstart.quickstart)
-app.command("ingest")(evidence_store.ingest)
-app.command("plan")(exports.plan)
-app.command("export")(exports.export)
-app.command("doctor")(system.doctor)
-app.add_typer(evidence_store.app, name="evidence")
-app.add_typer(profiles.app, name="profile")
-app.add_typer(bundles.app, name="bundle")
-app.add_typer(keys.app, name="keys")
-app.add_typer(system.config_app, name="config")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROGRAM = "export-center"
+EVERYWHERE = ("--offline", "--trace")
+"""Flags that may stand anywhere on the line."""
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"export-center {bundle.__version__}\n")
-        raise typer.Exit
+class InOrder(click.Group):
+    """A group that lists its commands in the order in which people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order they were added."""
+        del ctx
+        return list(self.commands)
 
 
-@app.callback()
-def root(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-    trace: Annotated[bool, typer.Option("--trace", help="Show the stack when something fails.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Open no socket.")] = False,
-) -> None:
+@click.group(cls=InOrder)
+@click.version_option(bundle.__version__, message="%(prog)s %(version)s", help="Print the version.")
+@click.option("--trace", is_flag=True, help="Tell how long each stage took, and the stack when something fails.")
+@click.option("--offline", is_flag=True, help="Open no socket; what needs one ends with 5.")
+def app(trace: bool, offline: bool) -> None:
     """Deterministic, signed bundles of security evidence.
 
-    Example: export-center ingest feeds/ && export-center export json-raw
+    --offline and --trace may stand anywhere on the line.
+
+    Example: export-center quickstart
     """
-    del version
-    context.obj = {"trace": trace, "offline": offline}
+    Trace.wanted = trace
+    if offline:
+        go_offline()
+
+
+COMMANDS = (
+    quickstart.quickstart,
+    ingests.ingest,
+    evidence_store.evidence,
+    profiles.profile,
+    exports.plan,
+    exports.export,
+    bundles.bundle,
+    keys.keys,
+    config.config,
+    doctor.doctor,
+)
+for command in COMMANDS:
+    app.add_command(command)
 
 
 def main() -> None:
     """Run the command line, and end with the exit code that the outcome has."""
+    ending.prepare()
+    code = outcome(sys.argv[1:])
+    if Trace.wanted:
+        note(told())
+    ending.end(code)
+
+
+def outcome(arguments: Sequence[str]) -> int:
+    """Run one command line; say what went wrong, and return the exit code."""
     try:
-        # Outside standalone mode, what a command exits with is what the call returns.
-        sys.exit(app(standalone_mode=False) or 0)
-    except (typer.Abort, KeyboardInterrupt):
+        with timing("command"):
+            # Outside standalone mode, what a command exits with is what the call returns.
+            return app.main(_flags_first(arguments), prog_name=PROGRAM, standalone_mode=False) or SUCCESS
+    except BrokenPipeError:
+        return FAILED
+    except SystemExit as error:  # a library's, such as Rich's when nobody reads its table any more
+        return error.code if isinstance(error.code, int) else FAILED
+    except BaseException as error:  # noqa: BLE001 - the rim: everything ends as a message and a code
+        return _failure(error)
+
+
+def _failure(error: BaseException) -> int:
+    """Tell a person about an error; the stack is for those who asked for it."""
+    if Trace.wanted:
+        import traceback
+
+        note("".join(traceback.format_exception(error)))
+    if ending.was_stopped():
         note("interrupted; nothing was left half-written")
-        sys.exit(FAILED)
-    except Exception as error:
-        if "--trace" in sys.argv:
-            raise
-        complain(error)
-        sys.exit(exit_code(error))
+        return CANCELED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        note(str(error))
+        return USAGE
+    complaint = complaint_about(error)
+    complain(complaint)
+    return complaint.code
+
+
+def _flags_first(arguments: Sequence[str]) -> list[str]:
+    """Move the flags that may stand anywhere to where the parser expects them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = [each for each in arguments[:end] if each in EVERYWHERE]
+    return [*dict.fromkeys(flags), *(each for each in arguments[:end] if each not in EVERYWHERE), *arguments[end:]]

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
-import typer
 
-from cli.output import Format, chosen, rows, show
+from cli.exits import USAGE
+from cli.options import PATH, format_option, profile_argument
+from cli.output import Format, chosen, show
 
-app = typer.Typer(help="Profiles.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-FormatOption = Annotated[Format | None, typer.Option("--format", help="How to print.")]
+    from flows.profiles import Finding
 
 
-@app.command("list")
-def list_profiles(wanted: FormatOption = None) -> None:
+@click.group()
+def profile() -> None:
+    """List, show and check profiles.
+
+    Example: export-center profile list
+    """
+
+
+@profile.command("list")
+@format_option
+def list_profiles(wanted: str | None) -> None:
     """List the built-in profiles.
 
     Example: export-center profile list
@@ -32,17 +44,28 @@ def list_profiles(wanted: FormatOption = None) -> None:
             "kind": loaded.profile.kind,
             "variant": loaded.profile.variant,
             "include": list(loaded.profile.include),
-            "runs": f"{loaded.profile.kind}:{loaded.profile.variant}" in ADAPTERS,
+            "runs": loaded.profile.pair in ADAPTERS,
         }
         for name, loaded in sorted(builtin_profiles().items())
     ]
-    columns = ("profileId", "name", "kind", "variant", "include", "runs")
-    show(described, wanted, table=rows(columns, ([item[name] for name in columns] for item in described)))
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        columns = ("profileId", "name", "kind", "variant", "include", "runs")
+        return rows(columns, ([item[name] for name in columns] for item in described))
+
+    show(described, wanted, table=table)
 
 
-@app.command("show")
-def show_profile(profile: Annotated[str, typer.Argument(metavar="PROFILE")], wanted: FormatOption = None) -> None:
-    """Show one profile: its YAML on a terminal, all fields as JSON otherwise.
+@profile.command("show")
+@profile_argument
+@format_option
+def show_profile(profile: str, wanted: str | None) -> None:
+    """Show one profile.
+
+    PROFILE is the id of a profile or a YAML file. Its YAML is printed on a terminal and with --format yaml, and all
+    of its fields, defaults too, as JSON.
 
     Example: export-center profile show json-raw
     """
@@ -52,27 +75,36 @@ def show_profile(profile: Annotated[str, typer.Argument(metavar="PROFILE")], wan
     if chosen(wanted) is Format.JSON:
         show({**msgspec.to_builtins(loaded.profile), "sha256": loaded.sha256, "revision": loaded.revision}, wanted)
     else:
-        sys.stdout.write(Path(loaded.path).read_text())
+        sys.stdout.write(Path(loaded.path).read_text(encoding="utf-8"))
 
 
-@app.command()
-def lint(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="FILE...")] = None, wanted: FormatOption = None
-) -> None:
-    """Check profile files; every finding names file, line and field.
+@profile.command()
+@click.argument("paths", metavar="[FILE]...", type=PATH, nargs=-1)
+@format_option
+def lint(paths: Sequence[Path], wanted: str | None) -> None:
+    """Check profile files.
+
+    Findings name file, line, column and field. Without FILE, the built-in profiles are checked.
 
     Example: export-center profile lint profiles/*.yaml
     """
     from flows.profiles import builtin_profiles
     from flows.profiles import lint as check
 
-    files = paths or [Path(loaded.path) for loaded in builtin_profiles().values()]
+    files = list(paths) or [Path(loaded.path) for loaded in builtin_profiles().values()]
     findings = check(files)
-    if chosen(wanted) is Format.JSON:
-        show([msgspec.to_builtins(finding) for finding in findings], wanted)
+    if chosen(wanted) is Format.TABLE:
+        _print_findings(findings, len(files))
     else:
-        for finding in findings:
-            sys.stdout.write(f"{finding.path}:{finding.line}:{finding.column}: {finding.field}: {finding.message}\n")
-        sys.stdout.write(f"{len(files)} files, {len(findings)} findings\n")
+        show([msgspec.to_builtins(finding) for finding in findings], wanted)
     if findings:
-        raise typer.Exit(2)
+        raise click.exceptions.Exit(USAGE)
+
+
+def _print_findings(findings: list[Finding], files: int) -> None:
+    """Print findings in the form that editors jump from."""
+    from cli.text import printable
+
+    for finding in findings:
+        sys.stdout.write(f"{printable(str(finding))}\n")
+    sys.stdout.write(f"{files} files, {len(findings)} findings\n")

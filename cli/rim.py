@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.output import UsageError, note
+from cli.errors import UsageError
+from cli.offline import check_key, check_store
+from cli.output import note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from evidence.store import Store
     from flows.settings import Settings
 
 DEFAULT_KEY = "default"
+SETTINGS_FILE = Path("export-center.toml")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def settings(flags: Mapping[str, object] | None = None) -> Settings:
     """Return the settings from flags, environment, export-center.toml and defaults."""
     from flows.settings import load_settings
 
-    file = Path("export-center.toml")
     wanted = {name: value for name, value in (flags or {}).items() if value is not None}
     return load_settings(
-        wanted, environ=os.environ, toml_path=file if file.exists() else None, cpus=os.cpu_count() or 1
+        wanted,
+        environ=os.environ,
+        toml_path=SETTINGS_FILE if SETTINGS_FILE.exists() else None,
+        cpus=len(os.sched_getaffinity(0)),
     )
 
 
@@ -45,14 +52,24 @@ def as_of(flag: str | None) -> str | None:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if not epoch:
         return None
-    if not epoch.isdecimal():
-        raise UsageError(f"SOURCE_DATE_EPOCH is {epoch!r}", advice="It holds whole seconds since 1970.")
-    return format_time(datetime.fromtimestamp(int(epoch), UTC))
+    try:
+        return format_time(EPOCH + timedelta(seconds=int(epoch, 10)))
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"SOURCE_DATE_EPOCH is {epoch!r}", advice="It holds whole seconds since 1970.") from error
 
 
 def store_root(home: Path) -> str:
     """Return where the evidence store of a home lies."""
-    return str(home / "evidence")
+    root = str(home / "evidence")
+    check_store(root)
+    return root
+
+
+def open_store() -> Store:
+    """Open the evidence store that the settings name."""
+    from evidence.store import Store
+
+    return Store(store_root(settings().home))
 
 
 def key_folder(home: Path) -> Path:
@@ -60,8 +77,20 @@ def key_folder(home: Path) -> Path:
     return home / "keys"
 
 
-def development_key(home: Path) -> Path:
-    """Return the default private key of a home, made on first use, loudly."""
+def key_uri(configured: str | None, home: Path) -> str:
+    """Return the signing key's URI: the configured one, else that of the home's own key, made on first use, loudly."""
+    if configured is not None:
+        check_key(configured)
+        return configured
+    return own_key_uri(_development_key(home))
+
+
+def own_key_uri(private: Path) -> str:
+    """Return the URI of a private key's file."""
+    return private.resolve().as_uri().replace("file://", "file:")
+
+
+def _development_key(home: Path) -> Path:
     from bundle.keys import generate_key_pair, save_key_pair
 
     private = key_folder(home) / f"{DEFAULT_KEY}.key"
@@ -72,8 +101,3 @@ def development_key(home: Path) -> Path:
             "Receivers must get its .pub from you by a way they trust; use a managed key for real evidence."
         )
     return private
-
-
-def key_uri(configured: str | None, home: Path) -> str:
-    """Return the signing key's URI: the configured one, else that of the home's own key."""
-    return configured or development_key(home).resolve().as_uri().replace("file://", "file:")

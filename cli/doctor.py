@@ -1,0 +1,185 @@
+"""``doctor``: whether this installation can work, what is wrong with it, and what to do about that."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from cli.complaints import complaint_about
+from cli.exits import FAILED
+from cli.options import format_option
+from cli.output import Format, chosen, note, show
+from cli.rim import DEFAULT_KEY, key_folder, open_store, own_key_uri, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LITTLE_SPACE = 1 << 30
+"""Bytes below which a disk is called nearly full; a bundle is written aside, so it takes its size again."""
+
+ENGINES = ("pyarrow", "duckdb", "deltalake", "polars")
+
+
+class Finding(NamedTuple):
+    """What a check found; ``status`` is ok, warning (it works, but look) or failed."""
+
+    status: str
+    finding: str
+    advice: str = ""
+
+
+@click.command()
+@format_option
+def doctor(wanted: str | None) -> None:
+    """Check this installation and say what is wrong.
+
+    It changes nothing. The exit code is 1 when a check failed; warnings do not count.
+
+    Example: export-center doctor
+    """
+    checks = [{"check": name, **_judge(check)._asdict()} for name, check in CHECKS.items()]
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        columns = ("check", "status", "finding")
+        return rows(columns, ([check[column] for column in columns] for check in checks))
+
+    show(checks, wanted, table=table)
+    if chosen(wanted) is Format.TABLE:
+        for check in checks:
+            if check["advice"]:
+                note(f"{check['check']}: {check['advice']}")
+    if any(check["status"] == "failed" for check in checks):
+        raise click.exceptions.Exit(FAILED)
+
+
+def _judge(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - the doctor reports whatever ails
+        complaint = complaint_about(error)
+        # The verifier's installation is whole without the exporter's packages.
+        status = "warning" if isinstance(error, ModuleNotFoundError) else "failed"
+        return Finding(status, complaint.message, complaint.advice)
+
+
+def _settings() -> Finding:
+    changed = {origin for origin in settings().origins.values() if origin != "default"}
+    return Finding("ok", f"from {', '.join(sorted(changed))}" if changed else "all defaults")
+
+
+def _home() -> Finding:
+    home = settings().home
+    place = next(each for each in (home, *home.absolute().parents) if each.exists())
+    with tempfile.TemporaryFile(dir=place) as file:
+        file.write(b"x")
+        file.flush()
+        os.fsync(file.fileno())
+    return Finding("ok", f"{home} can be written" if place == home else f"{home} is made when it is needed")
+
+
+def _disk() -> Finding:
+    """Look at the space of home and of the folder for temporary files."""
+    home = settings().home
+    place = next(each for each in (home, *home.absolute().parents) if each.exists())
+    free = {str(folder): shutil.disk_usage(folder).free for folder in (place, Path(tempfile.gettempdir()))}
+    told = ", ".join(f"{size / 1e9:,.1f} GB free in {folder}" for folder, size in free.items())
+    if min(free.values()) < LITTLE_SPACE:
+        return Finding("warning", told, "Make room, or set EXPORT_CENTER_HOME and TMPDIR to places that have some.")
+    return Finding("ok", told)
+
+
+def _profiles() -> Finding:
+    from flows.profiles import builtin_folder, builtin_profiles, lint
+
+    findings = lint(sorted(builtin_folder().glob("*.yaml")))
+    if findings:
+        return Finding("failed", f"{len(findings)} findings, first {findings[0]}", "Install the program again.")
+    return Finding("ok", f"{len(builtin_profiles())} built-in profiles")
+
+
+def _packages() -> Finding:
+    """Import what an exporter needs; metadata alone would not tell whether it works."""
+    import importlib
+    from importlib.metadata import version
+
+    for name in ENGINES:
+        importlib.import_module(name)
+    return Finding("ok", ", ".join(f"{name} {version(name)}" for name in ENGINES))
+
+
+def _prefect() -> Finding:
+    """Import the flow in a process of its own: it is slow, and changes the process it is loaded into."""
+    import importlib.util
+    import subprocess
+    import sys
+
+    if importlib.util.find_spec("prefect") is None:
+        raise ModuleNotFoundError(name="prefect")
+    program = "import prefect, flows.export; print(prefect.__version__)"
+    done = subprocess.run(  # noqa: S603 - this interpreter, a fixed text
+        [sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=120
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        return Finding(
+            "failed", f"flows.export cannot be imported: {reason}", "Install requirements/full.txt as it is locked."
+        )
+    return Finding("ok", f"Prefect {done.stdout.strip()}")
+
+
+def _store() -> Finding:
+    store = open_store()
+    snapshot = store.snapshot()
+    if not snapshot.id:
+        return Finding("ok", f"{store.root} is empty", "Fill it with `export-center ingest PATH`.")
+    missing = [file for name in snapshot.tables for file in store.files(snapshot, name) if not _is_there(file)]
+    if missing:
+        advice = "Put it back from a backup, or start a new store and ingest the evidence again."
+        return Finding("failed", f"{len(missing)} files of snapshot {snapshot.id} are missing: {missing[0]}", advice)
+    return Finding("ok", f"snapshot {snapshot.id}, {len(snapshot.tables)} tables")
+
+
+def _is_there(file: str) -> bool:
+    """Whether a file of the store exists; one that lies elsewhere is believed to."""
+    return ("://" in file and not file.startswith("file://")) or Path(file.removeprefix("file://")).is_file()
+
+
+def _key() -> Finding:
+    """Sign with the configured key, and compare the public half beside it."""
+    from bundle.keys import signer_from_uri
+    from cli.offline import check_key
+
+    configured = settings()
+    private = key_folder(configured.home) / f"{DEFAULT_KEY}.key"
+    if configured.key is None and not private.exists():
+        advice = "`export-center keys generate` makes one; else the first export makes one for development."
+        return Finding("warning", f"there is no {private} yet", advice)
+    check_key(configured.key or "")
+    signer = signer_from_uri(configured.key or own_key_uri(private))
+    if not signer.public.verify(signer.sign(b"doctor"), b"doctor"):
+        return Finding("failed", "the key's signature does not verify with its own public half", "Use another key.")
+    public = private.with_suffix(".pub")
+    if configured.key is None and (not public.exists() or public.read_bytes() != signer.public.pem):
+        advice = "Receivers would refuse what you sign: remove it, and run `export-center keys rotate`."
+        return Finding("failed", f"{public} is not the public half of {private}", advice)
+    return Finding("ok", f"{signer.public.algorithm} {signer.public.key_id}")
+
+
+CHECKS: dict[str, Callable[[], Finding]] = {
+    "settings": _settings,
+    "home": _home,
+    "disk": _disk,
+    "profiles": _profiles,
+    "packages": _packages,
+    "prefect": _prefect,
+    "store": _store,
+    "key": _key,
+}
+"""Every check by its name, in the order they are told."""

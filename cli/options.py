@@ -1,0 +1,61 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cli.output import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Command = TypeVar("Command", bound="Callable[..., Any]")
+
+PATH = click.Path(path_type=Path)
+
+bundle_argument = click.argument("bundle", metavar="BUNDLE")
+profile_argument = click.argument("profile", metavar="PROFILE")
+
+format_option = click.option(
+    "--format",
+    "wanted",
+    type=click.Choice([each.value for each in Format]),
+    help="How to print: by default a table on a terminal, and JSON into a pipe.",
+)
+
+key_option = click.option(
+    "--key", "keys", metavar="PEM", type=PATH, multiple=True, help="A public key you trust; may be repeated."
+)
+
+
+def _several(name: str, target: str, metavar: str, text: str) -> Callable[[Command], Command]:
+    return click.option(name, target, metavar=metavar, multiple=True, help=f"{text}; may be repeated.")
+
+
+SELECTION = (
+    _several("--tenant", "tenants", "T", "Whose evidence"),
+    click.option("--from", "from_", metavar="TIME", help="Modified at or after this time."),
+    click.option("--to", metavar="TIME", help="Modified before this time."),
+    _several("--product", "products", "P", "Purl or image, with * for anything"),
+    _several("--sbom", "sboms", "ID", "Id of an SBOM"),
+    _several("--ecosystem", "ecosystems", "E", "As in npm or PyPI"),
+    _several("--source", "sources", "S", "Name of a feed"),
+    _several("--severity", "severities", "W", "As stated upstream"),
+    _several("--id", "ids", "ID", "Id of a record"),
+    click.option("--policy-snapshot", metavar="ID", help="Id of a policy snapshot."),
+    click.option("--base", metavar="BUNDLE|DIGEST", help="What a delta starts from; for mirror-delta."),
+    click.option("--snapshot", metavar="N", type=int, help="Number of an evidence snapshot; else the newest."),
+    click.option("--as-of", metavar="TIME", help="What is now, in the bundle; else the newest record's time."),
+    click.option("--allow-empty", is_flag=True, help="Make a bundle even when nothing matches."),
+)
+"""What decides a run besides its profile, in the order of ``--help``."""
+
+
+def selection_options(command: Command) -> Command:
+    """Add the options that say what a run takes; ``cli.exports`` turns their values into a request."""
+    for option in reversed(SELECTION):
+        command = option(command)
+    return command
