@@ -10,17 +10,18 @@ import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import zstandard
 
 from adapters.adapter import StagedMember
 from adapters.framing import FrameCutter
 from adapters.indexing import IndexSpill, write_index
+from adapters.staged import StagedFile
 from bundle.digests import frames_sha256
 from bundle.frames import ZSTD_LEVEL, FrameEntry
-from bundle.manifest import Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -37,6 +38,8 @@ FRAMES_IN_FLIGHT = 4
 JSON_LINES = "application/x-ndjson"
 ZSTD_JSON_LINES = "application/x-ndjson+zstd"
 BINARY = "application/octet-stream"
+INDEXES = ("frames", "pages", "root")
+"""Suffixes of the index members, in the order of their names."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,10 @@ class FramedWriter:
 
     def __init__(self, staging: Path, name: str, *, parameters: FrameParameters, workers: int) -> None:
         """Create the files; ``name`` may hold slashes, as in "policy/evaluations"."""
-        self._paths = {suffix: staging / f"{name.replace('/', '-')}.{suffix}" for suffix in _SUFFIXES}
+        stem = name.replace("/", "-")
         self._name = name
-        self._out: BinaryIO = self._paths["zst"].open("wb")
-        self._frames_out: BinaryIO = self._paths["frames"].open("wb")
+        self._out = StagedFile(staging / f"{stem}.zst")
+        self._indexes = {suffix: StagedFile(staging / f"{stem}.{suffix}") for suffix in INDEXES}
         self._cutter = FrameCutter(parameters)
         self._spill = IndexSpill(staging)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="frame")
@@ -67,8 +70,6 @@ class FramedWriter:
         self._open_bytes = 0
         self._open_first = 0
         self._frame = 0
-        self._sha256 = hashlib.sha256()
-        self._written = 0
         self._digests: list[tuple[int, bytes]] = []
         self.records = 0
         self.plain_bytes = 0
@@ -85,7 +86,6 @@ class FramedWriter:
             offsets[cut.start : cut.end] = starts[cut.start : cut.end] - begin + self._open_bytes
             self._extend(lines[begin:end], closes=cut.closes, next_record=self.records + cut.end)
         self._spill.add(batch, frames, offsets)
-        self._detach()
         self.records += len(sizes)
         self.plain_bytes += len(lines)
 
@@ -93,31 +93,27 @@ class FramedWriter:
         """Close the last frame and write the index; return the data member and its index members."""
         if self._open_bytes:
             self._submit()
+        # While the last frames are being compressed.
+        write_index(self._spill, self._indexes["pages"], self._indexes["root"])
         self._drain(0)
-        self._out.close()
-        self._frames_out.close()
-        write_index(self._spill, self._paths["pages"], self._paths["root"])
-        data = Member(
-            path=f"data/{self._name}.jsonl.zst",
-            media_type=ZSTD_JSON_LINES,
-            bytes=self._written,
-            sha256=self._sha256.hexdigest(),
+        file = self._out.member(f"data/{self._name}.jsonl.zst", ZSTD_JSON_LINES)
+        data = msgspec.structs.replace(
+            file.member,
             records=self.records,
             plain_bytes=self.plain_bytes,
             frames_sha256=frames_sha256(self._digests),
         )
         indexes = tuple(
-            stage(self._paths[suffix], f"indexes/{self._name}.{suffix}", BINARY)
-            for suffix in ("frames", "pages", "root")
+            index.member(f"indexes/{self._name}.{suffix}", BINARY) for suffix, index in self._indexes.items()
         )
-        return StagedMember(member=data, path=self._paths["zst"]), indexes
+        return StagedMember(member=data, path=file.path), indexes
 
     def close(self) -> None:
         """Stop the threads and close every file, also after a failure."""
         self._pool.shutdown(cancel_futures=True)
         self._spill.close()
-        self._out.close()
-        self._frames_out.close()
+        for file in (self._out, *self._indexes.values()):
+            file.close()
 
     def _extend(self, piece: memoryview, *, closes: bool, next_record: int) -> None:
         if len(piece):
@@ -137,27 +133,16 @@ class FramedWriter:
         """Write finished frames, in order, until no more than ``limit`` are under way."""
         while len(self._in_flight) > limit:
             packed = self._in_flight.popleft().result()
-            self._frames_out.write(
-                FrameEntry(
-                    offset=self._written,
-                    compressed_bytes=len(packed.data),
-                    plain_bytes=packed.plain_bytes,
-                    first_record=packed.first_record,
-                    sha256=packed.digest,
-                ).to_bytes()
+            entry = FrameEntry(
+                offset=self._out.bytes,
+                compressed_bytes=len(packed.data),
+                plain_bytes=packed.plain_bytes,
+                first_record=packed.first_record,
+                sha256=packed.digest,
             )
+            self._indexes["frames"].write(entry.to_bytes())
             self._out.write(packed.data)
-            self._sha256.update(packed.data)
-            self._written += len(packed.data)
             self._digests.append((packed.plain_bytes, packed.digest))
-
-    def _detach(self) -> None:
-        """Copy what is left open, so that a frame never keeps a whole batch alive."""
-        if self._open:
-            self._open = [memoryview(b"".join(self._open))]
-
-
-_SUFFIXES = ("zst", "frames", "pages", "root")
 
 
 def write_framed(
@@ -180,20 +165,6 @@ def line_buffer(column: pa.Array) -> tuple[memoryview, Sizes]:
     offsets = np.frombuffer(offset_buffer, dtype=width)[column.offset : column.offset + len(column) + 1]
     view = memoryview(data if data is not None else b"").cast("B")
     return view[int(offsets[0]) : int(offsets[-1])], np.diff(offsets).astype(np.int64)
-
-
-def stage(path: Path, name: str, media_type: str) -> StagedMember:
-    """Return the member that a written file is, hashing it in pieces."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    member = Member(path=name, media_type=media_type, bytes=path.stat().st_size, sha256=digest)
-    return StagedMember(member=member, path=path)
-
-
-def stage_bytes(data: bytes, path: Path, *, name: str, media_type: str) -> StagedMember:
-    """Write a small member and return it."""
-    path.write_bytes(data)
-    return stage(path, name, media_type)
 
 
 def tallied(

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from adapters.adapter import Adapted, PolicySnapshot, Request, StagedMember
-from adapters.framed import FramedWriter, stage_bytes, tallied, write_framed
+from adapters.framed import FramedWriter, tallied, write_framed
+from adapters.staged import stage_bytes
 from adapters.tally import Tally
 from bundle.canonical import canonical_json
 from bundle.digests import id_hash

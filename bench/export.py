@@ -23,14 +23,18 @@ import subprocess
 import sys
 import tarfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROWS_A_FILE = 250_000
-ROWS_A_GROUP = 20_000
+    import pyarrow as pa
+
+    from evidence.store import Store
+
+ROWS_A_BATCH = 10_000
 SIDES = ("export", "copy", "floor")
 SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "evidence"
 ADVISORIES = ("osv-crates.tar.zst", "osv-drupal.tar.zst")
@@ -58,7 +62,10 @@ def main() -> None:
 def _all(options: argparse.Namespace) -> None:
     """Generate once, then run the sides in turn and print medians and ratios."""
     if not (options.folder / str(options.records) / "lines").exists():
-        print(f"generating {options.records:,} records from {', '.join(path.name for path in options.evidence)}", file=sys.stderr)
+        print(
+            f"generating {options.records:,} records from {', '.join(path.name for path in options.evidence)}",
+            file=sys.stderr,
+        )
         _child("generate", options)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in options.sides}
     for _ in range(options.rounds):
@@ -104,8 +111,15 @@ def _one(side: str, options: argparse.Namespace) -> None:
     print(json.dumps({"side": side, "seconds": seconds, "cpu": cpu, "peak_mib": used.ru_maxrss // 1024}))
 
 
+def _store(options: argparse.Namespace) -> Store:
+    from evidence.store import Store
+
+    return Store(str(options.folder / str(options.records) / "store"))
+
+
 def _files(options: argparse.Namespace) -> list[str]:
-    return sorted(str(path) for path in (options.folder / str(options.records)).glob("*.parquet"))
+    store = _store(options)
+    return sorted(store.files(store.snapshot(), "advisories"))
 
 
 def _plain_bytes(options: argparse.Namespace) -> int:
@@ -113,26 +127,26 @@ def _plain_bytes(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> float:
-    """Write Parquet files as ingest would, in the order of export, and the plain lines beside them."""
+    """Fill a store as ingest would, in the order of export, and write the plain lines beside it."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from evidence.schema import RECORDS
 
     started = time.perf_counter()
-    folder = options.folder / str(options.records)
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = _rows(options)
-    with (folder / "lines.partial").open("wb") as lines:
-        for number in range(0, options.records, ROWS_A_FILE):
-            path = folder / f"{number:012d}.parquet"
-            wide = {"compression": "zstd", "compression_level": 1, "use_dictionary": ["tenant", "source", "kind"]}
-            with pq.ParquetWriter(path, RECORDS, **wide) as writer:
-                for _ in range(number, min(number + ROWS_A_FILE, options.records), ROWS_A_GROUP):
-                    batch = list(itertools.islice(rows, ROWS_A_GROUP))
-                    lines.writelines(row["line"] for row in batch)
-                    writer.write_table(pa.Table.from_pylist(batch, RECORDS))
-    (folder / "lines.partial").rename(folder / "lines")
+    store, rows = _store(options), _rows(options)
+    Path(store.root).mkdir(parents=True, exist_ok=True)
+    lines = Path(store.root).with_name("lines.partial")
+    with lines.open("wb") as file:
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            while batch := list(itertools.islice(rows, ROWS_A_BATCH)):
+                file.writelines(row["line"] for row in batch)
+                yield from pa.Table.from_pylist(batch, RECORDS).to_batches()
+
+        reader = pa.RecordBatchReader.from_batches(RECORDS, batches())
+        store.append("advisories", reader)
+    store.commit(revision=1, made_at=datetime.now(UTC))
+    lines.rename(lines.with_name("lines"))
     return time.perf_counter() - started
 
 
@@ -190,20 +204,21 @@ def _base(archive: Path) -> list[dict[str, Any]]:
 
 
 def _export(options: argparse.Namespace) -> float:
-    from bundle.keys import generate_key_pair, save_key_pair, signer_from_uri
-    from flows.criteria import parse_selectors
-    from flows.pipeline import Parts, run
-    from flows.planning import PinnedTable, Pins, Wishes, plan
-    from flows.profiles import builtin_profiles
+    from bundle.keys import generate_key_pair, save_key_pair
+    from flows.pipeline import run
+    from flows.request import ExportRequest, prepare
 
     keys = options.folder / "keys"
     if not (keys / "bench.key").exists():
         save_key_pair(keys, "bench", generate_key_pair("ecdsa-p256-sha256"))
+    request = ExportRequest(
+        profile="json-raw",
+        store=_store(options).root,
+        key=f"file:{keys / 'bench.key'}",
+        out=str(options.folder / "out.tar.zst"),
+    )
     started = time.perf_counter()
-    pins = Pins(snapshot=1, tables={"advisories": PinnedTable("advisories", 1, tuple(_files(options)))})
-    made = plan(builtin_profiles()["json-raw"], Wishes(selectors=parse_selectors({"tenants": ["default"]})), pins)
-    signer = signer_from_uri(f"file:{keys / 'bench.key'}")
-    exported = run(made, Parts(out=options.folder / "out.tar.zst", signer=signer))
+    exported = run(*prepare(request))
     seconds = time.perf_counter() - started
     if exported.manifest.counts.records != options.records:
         raise SystemExit(f"exported {exported.manifest.counts.records} records instead of {options.records}")

@@ -87,7 +87,7 @@ def _append(store: Store, comparison: Comparison, folder: Path, history: History
         if count := comparison.fresh(table):
             rows = in_order(comparison.places(table), folder, table)
             stream = observed(rows, STORE_TABLES[table], history, count=count)
-            store.append(table, stream, row_bytes=comparison.row_bytes(table))
+            store.append(table, stream)
     count, affected = comparison.affected()
     if count:
         store.append("affected", observed(affected, STORE_TABLES["affected"], history, count=count))

@@ -176,10 +176,6 @@ class Comparison:
         )
         return [" ".join(part for part in each if part) for each in found]
 
-    def row_bytes(self, table: str) -> int:
-        """Return the average size of a fresh row's content; 0 when there is none."""
-        return int(self._all(f"SELECT coalesce(avg(bytes), 0)::BIGINT FROM fresh_{table}")[0][0])  # noqa: S608
-
     def affected(self) -> tuple[int, Any]:
         """Return what the fresh advisories affect, in the order of their export: how many rows, and a reader."""
         self._load("staged_affected", "*-advisories.affected.parquet", STAGED_AFFECTED)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from evidence.errors import StorageError
+from evidence.parts import cuts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ def in_order(places: Any, folder: Path, table: str) -> Iterator[pa.RecordBatch]:
 
     try:
         for batch in places:
-            for start, length in _cuts(batch.column("bytes").to_numpy()):
+            for start, length in cuts(batch.column("bytes").to_numpy(), limit=BATCH_BYTES, rows=BATCH_ROWS):
                 yield _fetched(batch.slice(start, length), opened)
     except duckdb.Error as error:
         raise StorageError(f"the new rows could not be sorted: {error}", advice="Is the disk full?") from error
@@ -76,18 +77,6 @@ def observed(
             raise StorageError(f"{passed:,} rows came out of sorting instead of {count:,}")
 
     return pa.RecordBatchReader.from_batches(schema, completed())
-
-
-def _cuts(sizes: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
-    """Yield (start, length) of runs of at most BATCH_ROWS rows and, but for a single row, BATCH_BYTES bytes."""
-    ends = np.cumsum(sizes)
-    start = 0
-    while start < len(sizes):
-        limit = (ends[start - 1] if start else 0) + BATCH_BYTES
-        length = int(np.searchsorted(ends, limit, side="right")) - start
-        length = min(max(1, length), BATCH_ROWS, len(sizes) - start)
-        yield start, length
-        start += length
 
 
 def _fetched(places: pa.RecordBatch, opened: Callable[[int], pa.Table]) -> pa.RecordBatch:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from evidence.errors import StorageError
+from evidence.parts import write_parts
 from evidence.schema import EXPORT_ORDER, RECORDS, STORE_TABLES
 
 if TYPE_CHECKING:
@@ -39,12 +40,6 @@ STATISTICS = {
     "snapshots": ("id", "revision"),
 }
 """Columns whose smallest and largest values the log keeps, by table: never content."""
-
-PLAIN_COLUMNS = ("line", "raw", "sha256", "key_hash", "id_hash", "raw_sha256", "line_sha256")
-"""Columns of which no two values are alike: a dictionary would only cost."""
-
-ROW_GROUP_BYTES = 64 << 20
-ROW_GROUP_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -128,27 +123,34 @@ class Store:
         files = table.file_uris()
         return ds.dataset(files, schema=schema, format="parquet") if files else ds.dataset(schema.empty_table())
 
-    def append(self, table: str, rows: pa.RecordBatchReader, *, row_bytes: int = 0) -> None:
-        """Append rows to a table in their order, creating it first when needed.
+    def append(self, table: str, rows: pa.RecordBatchReader) -> None:
+        """Append rows to a table in their order, creating it first when needed; one commit.
 
         Args:
             table: Name of the table.
-            rows: Rows of its schema; read as a stream.
-            row_bytes: Average size of a row's content; row groups of large rows are cut shorter.
+            rows: Rows of its schema; read as a stream on this machine.
         """
         try:
-            write_deltalake(
-                self.uri(table),
-                rows,
-                mode="append",
-                configuration={**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])},
-                writer_properties=_writer(table, row_bytes),
-                storage_options=self._options,
-            )
-        except (DeltaError, OSError) as error:
+            if self.folder is None:
+                self._append_elsewhere(table, rows)
+            else:
+                self._append_parts(table, rows)
+        except (DeltaError, OSError, pa.ArrowException) as error:
             raise StorageError(
                 f"table {table} of the store cannot be written: {error}", advice="Nothing of this ingest is visible."
             ) from error
+
+    def _append_parts(self, table: str, rows: pa.RecordBatchReader) -> None:
+        folder = Path(self.root) / table
+        if not DeltaTable.is_deltatable(self.uri(table)):
+            DeltaTable.create(self.uri(table), rows.schema, configuration=_configuration(table))
+        made = write_parts(folder, rows, statistics=STATISTICS[table])
+        self._open(table).create_write_transaction(made, "append", rows.schema)
+
+    def _append_elsewhere(self, table: str, rows: pa.RecordBatchReader) -> None:
+        write_deltalake(
+            self.uri(table), rows, mode="append", configuration=_configuration(table), storage_options=self._options
+        )
 
     def recover(self, snapshot: Snapshot) -> None:
         """Take out of every table what was written after a snapshot; its files stay, as every version does.
@@ -233,17 +235,5 @@ def _reading(table: str) -> Iterator[None]:
         raise StorageError(f"table {table} of the store cannot be read: {error}") from error
 
 
-def _writer(table: str, row_bytes: int) -> WriterProperties:
-    columns = {
-        name: ColumnProperties(
-            dictionary_enabled=False, statistics_enabled="NONE" if name in ("line", "raw") else "CHUNK"
-        )
-        for name in PLAIN_COLUMNS
-        if name in STORE_TABLES[table].names
-    }
-    return WriterProperties(
-        compression="ZSTD",
-        compression_level=1,
-        max_row_group_size=max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES // max(1, row_bytes))),
-        column_properties=columns or None,
-    )
+def _configuration(table: str) -> dict[str, str | None]:
+    return {**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])}

@@ -19,7 +19,7 @@ import zstandard
 
 import web
 from adapters.adapter import Adapted, PolicySnapshot, Request, StagedMember
-from adapters.framed import stage_bytes
+from adapters.staged import stage_bytes
 from bundle import __version__
 from bundle.build import PayloadFile, write_bundle
 from bundle.canonical import canonical_json

@@ -2,12 +2,13 @@
 
 Two ways lead to the same batches. When the files of a table follow one another in the order of export, which ingest
 takes care of, they are streamed as they lie and the order is checked on the way. Otherwise DuckDB finds the current
-observation of every key, sorts, and spills to disk when memory is short.
+observation of every key and sorts, on narrow columns alone, and the rows are picked from the files one after another.
 """
 
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from adapters.adapter import BATCH_COLUMNS
 from evidence.database import open_database
@@ -23,6 +23,7 @@ from evidence.schema import EXPORT_ORDER
 from flows.ahead import ahead
 from flows.criteria import visible_tenants
 from flows.errors import StorageError
+from flows.reading import Picker, Places, first_and_last, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,9 +31,19 @@ if TYPE_CHECKING:
 
     from flows.criteria import Selectors
 
-BATCH_ROWS = 16_384
 KEY_COLUMNS = EXPORT_ORDER[:5]
 """The logical key: strictly increasing in a stream that needs neither sorting nor a look at older observations."""
+
+STREAMED_COLUMNS = (*BATCH_COLUMNS, "tombstone")
+PLACES_A_BATCH = 65_536
+
+CURRENT = """
+    read_parquet(?, file_row_number=true)
+    SEMI JOIN (SELECT key_hash, max(revision) AS revision FROM read_parquet(?) GROUP BY key_hash)
+    USING (key_hash, revision)
+    WHERE NOT tombstone
+"""
+"""The current records of the files that two parameters name: of every key the last observation, unless it is gone."""
 
 UNREADABLE = "Run `export-center doctor`; a damaged store can be rebuilt by ingesting again."
 
@@ -180,58 +191,63 @@ def _takes_whole_sources(selectors: Selectors) -> bool:
 
 def _in_order(scan: Scan) -> tuple[str, ...] | None:
     """Return the files in the order of export when no two of them overlap, judged by their first and last rows."""
-    if len(scan.files) == 1:
-        return scan.files
-    keys = ", ".join(KEY_COLUMNS)
-    with _connect(scan) as connection:
-        rows = _run(
-            connection,
-            f"SELECT filename, first(row({keys}) ORDER BY file_row_number), last(row({keys}) ORDER BY file_row_number) "  # noqa: S608 - names of our own columns
-            "FROM read_parquet(?, filename=true, file_row_number=true) GROUP BY filename",
-            [list(scan.files)],
-        ).fetchall()
-    ends = sorted((_bytes(first), _bytes(last), name) for name, first, last in rows)
+    with _reading():
+        found = [(first_and_last(file, KEY_COLUMNS), file) for file in scan.files]
+    ends = sorted((_bytes(ends[0]), _bytes(ends[1]), file) for ends, file in found if ends is not None)
     if any(earlier[1] >= later[0] for earlier, later in itertools.pairwise(ends)):
         return None
-    return tuple(name for _, _, name in ends)
+    return tuple(file for _, _, file in ends)
 
 
-def _bytes(key: Sequence[str] | dict[str, str]) -> tuple[bytes, ...]:
+def _bytes(key: Sequence[str]) -> tuple[bytes, ...]:
     """Return a key as UTF-8 bytes, which is how the order of export compares."""
-    return tuple(part.encode() for part in (key.values() if isinstance(key, dict) else key))
+    return tuple(part.encode() for part in key)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise StorageError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
 
 
 def _stream(scan: Scan, files: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """Read files as they lie; Arrow's own reader hands over columns about twice as fast as a query's result."""
+    """Read files as they lie, and take the rows of whole tenants and sources."""
     tenants = pa.array(visible_tenants(scan.selectors), pa.string())
     sources = pa.array(scan.selectors.sources, pa.string())
     for file in files:
-        try:
-            for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS, columns=[*BATCH_COLUMNS, "tombstone"]):
+        with _reading():
+            for batch in read_file(file, STREAMED_COLUMNS):
                 chosen = pc.is_in(batch.column("tenant"), value_set=tenants)
                 if len(sources):
                     chosen = pc.and_(chosen, pc.is_in(batch.column("source"), value_set=sources))
                 yield batch if pc.all(chosen).as_py() else batch.filter(chosen)
-        except (OSError, pa.ArrowException) as error:
-            raise StorageError(f"evidence file {file} cannot be read: {error}", advice=UNREADABLE) from error
 
 
 def _sorted(scan: Scan) -> Iterator[pa.RecordBatch]:
-    """Find each key's last observation on narrow columns, then fetch and sort the wide ones."""
+    """Find and sort the places of current records on narrow columns, then pick the wide ones from there."""
+    with _reading():
+        picker = Picker(scan.files, BATCH_COLUMNS)
+        try:
+            for places in _places(scan):
+                yield from picker.pick(places)
+        finally:
+            picker.close()
+
+
+def _places(scan: Scan) -> Iterator[Places]:
+    """Yield where the selected records lie, in the order of export."""
     condition = where(scan.selectors)
-    columns = ", ".join(f"wide.{column}" for column in BATCH_COLUMNS)
-    order = ", ".join(f"wide.{column}" for column in EXPORT_ORDER)
     query = f"""
-        WITH latest AS (
-            SELECT key_hash, max(revision) AS revision FROM read_parquet(?) GROUP BY key_hash
-        )
-        SELECT {columns}, wide.tombstone
-        FROM read_parquet(?) AS wide SEMI JOIN latest USING (key_hash, revision)
-        WHERE NOT tombstone AND {condition.sql}
-        ORDER BY {order}
+        SELECT file_index::BIGINT, file_row_number, line_bytes
+        FROM {CURRENT} AND {condition.sql}
+        ORDER BY {", ".join(EXPORT_ORDER)}
     """  # noqa: S608 - parameters carry all texts
     with _connect(scan) as connection:
-        yield from _batches(_run(connection, query, [list(scan.files)] * 2 + list(condition.parameters)))
+        result = _run(connection, query, [list(scan.files)] * 2 + list(condition.parameters))
+        for batch in _batches(result):
+            yield Places(*(column.to_numpy() for column in batch.columns))
 
 
 def totals(scan: Scan) -> list[tuple[str, int, int]]:
@@ -240,12 +256,8 @@ def totals(scan: Scan) -> list[tuple[str, int, int]]:
         return []
     condition = where(scan.selectors)
     query = f"""
-        WITH latest AS (
-            SELECT key_hash, max(revision) AS revision FROM read_parquet(?) GROUP BY key_hash
-        )
         SELECT source, count(*), sum(line_bytes)::BIGINT
-        FROM read_parquet(?) SEMI JOIN latest USING (key_hash, revision)
-        WHERE NOT tombstone AND {condition.sql}
+        FROM {CURRENT} AND {condition.sql}
         GROUP BY source ORDER BY source
     """  # noqa: S608 - parameters carry all texts
     with _connect(scan) as connection:
@@ -262,7 +274,7 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any
 
 def _batches(result: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
     try:
-        yield from result.to_arrow_reader(BATCH_ROWS)
+        yield from result.to_arrow_reader(PLACES_A_BATCH)
     except (duckdb.Error, pa.ArrowException) as error:
         raise StorageError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
 
