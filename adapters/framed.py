@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -110,10 +111,12 @@ class FramedWriter:
 
     def close(self) -> None:
         """Stop the threads and close every file, also after a failure."""
-        self._pool.shutdown(cancel_futures=True)
-        self._spill.close()
-        for file in (self._out, *self._indexes.values()):
-            file.close()
+        with ExitStack() as stack:
+            # On a full disk each may fail, and the others are closed all the same.
+            stack.callback(self._spill.close)
+            for file in (self._out, *self._indexes.values()):
+                stack.callback(file.close)
+            self._pool.shutdown(cancel_futures=True)
 
     def _extend(self, piece: memoryview, *, closes: bool, next_record: int) -> None:
         if len(piece):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from adapters.adapter import StagedMember
@@ -47,5 +48,6 @@ class StagedFile:
 def stage_bytes(data: bytes, path: Path, *, name: str, media_type: str) -> StagedMember:
     """Write a small member and return it."""
     file = StagedFile(path)
-    file.write(data)
-    return file.member(name, media_type)
+    with closing(file):
+        file.write(data)
+        return file.member(name, media_type)

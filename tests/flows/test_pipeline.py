@@ -170,7 +170,7 @@ def test_the_size_of_batches_does_not_reach_the_bytes(
     rows: int, reference: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request, sha256 = reference
-    monkeypatch.setattr("flows.selection.BATCH_ROWS", rows)
+    monkeypatch.setattr("flows.reading.BATCH_ROWS", rows)
     assert export(changed(request, out=str(tmp_path / "b"))) == sha256
 
 
@@ -427,7 +427,7 @@ def test_a_member_that_changes_after_it_was_described_is_not_packed(
 def test_progress_that_raises_cancels_the_run(
     error: BaseException, calls: int, crates_request: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.selection.BATCH_ROWS", 20)
+    monkeypatch.setattr("flows.reading.BATCH_ROWS", 20)
     remaining = calls
 
     def progress(*_: object) -> None:
