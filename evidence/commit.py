@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from evidence.current import Comparison, Counts, Removal
+from evidence.comparison import STAGED_TABLES, Comparison, Counts, Removal
 from evidence.database import open_database
 from evidence.errors import ValidationError
 from evidence.line import Identity, Rejected, derive
 from evidence.pieces import History, in_order, observed
 from evidence.schema import KIND_OF_TABLE, STORE_TABLES
-from evidence.staging import STAGED_RECORDS, Origin, write_piece, write_rows
+from evidence.staging import STAGED, Origin, write_piece, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from evidence.ingest import IngestOptions
     from evidence.store import Snapshot, Store
 
-SAFE_REMOVALS = 0.10
-"""Part of a source's records that a sync may remove without being told so."""
+SAFE_PART = 10
+"""One in so many of a source's records may be removed by a sync without being told so."""
 
 LATER_PIECES = 50_000_000
 """First number of pieces that are written here; those of workers are lower."""
@@ -61,10 +61,12 @@ def commit_staged(store: Store, folder: Path, options: IngestOptions, source: st
         comparison = Comparison(connection, store, snapshot, folder)
         for number, table in enumerate(KIND_OF_TABLE):
             _number_repeated_lines(comparison, table, options.tenant, (folder, LATER_PIECES * (number + 1)))
-        counts = {table: comparison.compare(table) for table in (*KIND_OF_TABLE, "quarantine")}
+        counts = {table: comparison.compare(table) for table in STAGED_TABLES}
         removed = _remove(comparison, folder, options, source) if options.sync and source else 0
+        if comparison.released(options.tenant, source if options.sync else None):
+            _write_tombstones(comparison, folder, "quarantine")
         records = [counts[table] for table in KIND_OF_TABLE]
-        if removed or counts["quarantine"].stored or any(each.stored for each in records):
+        if any(comparison.fresh(table) for table in STAGED_TABLES):
             store.recover(snapshot)
             history = History(snapshot.revision + 1, options.observed_at)
             snapshot = _append(store, comparison, folder, history)
@@ -83,11 +85,10 @@ def _committed(records: list[Counts], comparison: Comparison, removed: int, snap
 
 
 def _append(store: Store, comparison: Comparison, folder: Path, history: History) -> Snapshot:
-    for table in (*KIND_OF_TABLE, "quarantine"):
+    for table in STAGED_TABLES:
         if count := comparison.fresh(table):
             rows = in_order(comparison.places(table), folder, table)
-            stream = observed(rows, STORE_TABLES[table], history, count=count)
-            store.append(table, stream)
+            store.append(table, observed(rows, STORE_TABLES[table], history, count=count))
     count, affected = comparison.affected()
     if count:
         store.append("affected", observed(affected, STORE_TABLES["affected"], history, count=count))
@@ -95,7 +96,7 @@ def _append(store: Store, comparison: Comparison, folder: Path, history: History
 
 
 def _number_repeated_lines(comparison: Comparison, table: str, tenant: str, place: tuple[Path, int]) -> None:
-    """Stage again, under the locator "#n", the lines whose id their file had n - 1 times before."""
+    """Stage lines again that need a locator: their file has their id more than once, or they have none."""
     folder, piece = place
     repeated = comparison.repeated(table)
     for start in range(0, len(repeated), REPEATS_AT_ONCE):
@@ -106,10 +107,10 @@ def _number_repeated_lines(comparison: Comparison, table: str, tenant: str, plac
 
 
 def _numbered(folder: Path, table: str, tenant: str, place: tuple[Any, ...]) -> tuple[Any, Origin]:
-    piece, row, source, origin, file, line, count = place
+    piece, row, source, origin, file, line, locator = place
     with pa.memory_map(str(folder / f"{piece:08d}-{table}.arrow")) as mapped:
         raw = pa.ipc.open_file(mapped).read_all().column("raw")[row].as_py()
-    made = derive(raw, Identity(tenant, source, f"#{count}"))
+    made = derive(raw, Identity(tenant, source, locator))
     if isinstance(made, Rejected):
         raise TypeError(f"a line that was accepted is rejected under another locator: {made.reason}")
     return made, Origin(origin, file, line)
@@ -127,7 +128,7 @@ def _remove(comparison: Comparison, folder: Path, options: IngestOptions, source
 
 
 def _refuse_many(removal: Removal, allowed: int | None, source: str) -> None:
-    limit = SAFE_REMOVALS * removal.present if allowed is None else allowed
+    limit = removal.present // SAFE_PART if allowed is None else allowed
     if removal.count > limit:
         raise ValidationError(
             f"the sync would remove {removal.count:,} of the {removal.present:,} records of source {source}",
@@ -138,24 +139,28 @@ def _refuse_many(removal: Removal, allowed: int | None, source: str) -> None:
 def _write_tombstones(comparison: Comparison, folder: Path, table: str) -> None:
     """Write pieces of tombstones: the identity stays, the content goes."""
     for number, batch in enumerate(comparison.last_rows(table), start=LATER_PIECES // 2):
-        piece = pa.Table.from_batches([_tombstones(batch)])
+        piece = pa.Table.from_batches([_tombstones(batch, STAGED[table])])
         rows = piece.num_rows
         write_piece(piece, (folder, table, number), [Origin("", 0, 0)] * rows, [0] * rows)
         comparison.add_fresh(table, number)
 
 
-def _tombstones(identities: pa.RecordBatch) -> pa.RecordBatch:
-    made: dict[str, Any] = {"sha256": "", "tombstone": True, "line_bytes": 0, "normaliser": ""}
+def _tombstones(identities: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     columns: Iterator[Any] = (
         identities.column(field.name).cast(field.type)
         if field.name in identities.schema.names
-        else pa.array([made.get(field.name, _empty(field))] * identities.num_rows, field.type)
-        for field in STAGED_RECORDS
+        else pa.array([field.name == "tombstone" or _empty(field)] * identities.num_rows, field.type)
+        for field in schema
     )
-    return pa.RecordBatch.from_arrays(list(columns), schema=STAGED_RECORDS)
+    return pa.RecordBatch.from_arrays(list(columns), schema=schema)
 
 
 def _empty(field: pa.Field) -> Any:
+    """Return the value of a column of which nothing is left."""
+    if field.nullable:
+        return None
     if pa.types.is_list(field.type):
         return []
-    return b"" if pa.types.is_binary(field.type) else None
+    if pa.types.is_integer(field.type):
+        return 0
+    return b"" if pa.types.is_binary(field.type) else ""

@@ -1,10 +1,13 @@
-"""Opening DuckDB: an embedded database that lives as long as one question."""
+"""DuckDB: an embedded database that lives as long as one question."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
+
+from evidence.errors import DAMAGED, StorageError, reason_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,3 +35,17 @@ def open_database(
     # Its progress bar would go to standard output, into whatever the caller pipes.
     connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def fetch(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Return the rows that a query over the store's tables finds.
+
+    Raises:
+        StorageError: The store cannot be read.
+    """
+    try:
+        return connection.execute(query, parameters or []).fetchall()
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise StorageError(f"the store cannot be read: {reason_of(error)}", advice=DAMAGED) from error

@@ -9,19 +9,28 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from evidence.archives import walk
-from evidence.database import open_database
+from evidence.database import fetch, open_database
+from evidence.document import JSON, Unreadable, parse
 from evidence.errors import ValidationError
 from evidence.schema import DOCUMENTS
+from evidence.times import parse_time
+from evidence.walk import walk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evidence.found import Document
     from evidence.ingest import IngestOptions
     from evidence.store import Snapshot, Store
 
 TABLES = {"policy-snapshot": "policy_snapshots", "vex-consensus": "consensus"}
 """Tables by the ``--kind`` that fills them."""
+
+ADVICE = {
+    "policy-snapshot": "It is a JSON object with id, createdAt (a time), policies (a list) and evaluations (a list of"
+    " objects with finding, decision and rule).",
+    "vex-consensus": "It is a JSON document; its id is a text in the field id or @id, else the file's name.",
+}
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -55,58 +64,86 @@ def store_documents(store: Store, paths: list[Path], options: IngestOptions) -> 
 
     Raises:
         ValidationError: The kind is unknown, or a document is not of its schema; nothing is stored then.
+        StorageError: The store cannot be read or written; nothing new is visible.
     """
     if options.kind not in TABLES:
         raise ValidationError(f"--kind {options.kind!r} is not known", advice=f"Known: {', '.join(TABLES)}.")
     table = TABLES[options.kind]
+    given = [(document, _id(document, options.kind)) for document in walk(paths, "documents")]
+    chosen = {name: document.data for document, name in sorted(given, key=_last)}
     with store.lock():
         snapshot = store.snapshot()
-        rows = [_row(document.data, document.locator, options) for document in walk(paths, "documents")]
-        fresh = [row for row in rows if not _same(find(store, snapshot, table, row["tenant"], row["id"]), row)]
+        present = _digests(store, snapshot, table, options.tenant)
+        fresh = {name: data for name, data in chosen.items() if present.get(name) != _digest(data)}
         if fresh:
+            store.recover(snapshot)
             revision = snapshot.revision + 1
-            full = [{**row, "revision": revision, "observed_at": options.observed_at} for row in fresh]
-            store.append(table, pa.Table.from_pylist(full, DOCUMENTS).to_reader())
+            history = {"tenant": options.tenant, "revision": revision, "observed_at": options.observed_at}
+            rows = [{**history, "id": name, "sha256": _digest(data), "raw": data} for name, data in fresh.items()]
+            store.append(table, pa.Table.from_pylist(rows, DOCUMENTS).to_reader())
             snapshot = store.commit(revision=revision, made_at=options.observed_at)
-    return {
-        "seen": len(rows), "stored": len(fresh), "unchanged": len(rows) - len(fresh), "snapshot": snapshot.id
-    }  # fmt: skip
+    superseded = sum(document.data != chosen[name] for document, name in given)
+    counts = {"seen": len(given), "stored": len(fresh), "superseded": superseded, "snapshot": snapshot.id}
+    return {**counts, "unchanged": len(given) - len(fresh) - superseded}
 
 
 def find(store: Store, snapshot: Snapshot, table: str, tenant: str, document_id: str) -> StoredDocument | None:
     """Return the newest document with an id at a snapshot, or None when there is none."""
-    files = list(store.files(snapshot, table))
-    if not files:
-        return None
+    query = "SELECT id, sha256, raw FROM rows WHERE tenant = ? AND id = ? ORDER BY revision DESC LIMIT 1"
     with open_database() as connection:
-        row = connection.execute(
-            "SELECT id, sha256, raw FROM read_parquet(?) WHERE tenant = ? AND id = ? ORDER BY revision DESC LIMIT 1",
-            [files, tenant, document_id],
-        ).fetchone()
-    return None if row is None else StoredDocument(*row)
+        connection.register("rows", store.rows(snapshot, table))
+        rows = fetch(connection, query, [tenant, document_id])
+    return StoredDocument(*rows[0]) if rows else None
 
 
-def _same(stored: StoredDocument | None, row: dict[str, Any]) -> bool:
-    return stored is not None and stored.sha256 == row["sha256"]
+def _digests(store: Store, snapshot: Snapshot, table: str, tenant: str) -> dict[str, str]:
+    """Return the SHA-256 of a tenant's current documents by id."""
+    query = "SELECT id, arg_max(sha256, revision) FROM rows WHERE tenant = ? GROUP BY id"
+    with open_database() as connection:
+        connection.register("rows", store.rows(snapshot, table))
+        return dict(fetch(connection, query, [tenant]))
 
 
-def _row(data: bytes, name: str, options: IngestOptions) -> dict[str, Any]:
-    return {
-        "tenant": options.tenant,
-        "id": _id(data, name, str(options.kind)),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "raw": data,
-    }
+def _last(given: tuple[Document, str]) -> tuple[bytes, int, str]:
+    """Order two documents of one id: the last file, line and SHA-256 counts."""
+    document = given[0]
+    return document.origin.encode(), document.line, _digest(document.data)
 
 
-def _id(data: bytes, name: str, kind: str) -> str:
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _id(document: Document, kind: str) -> str:
+    """Return the id that a document is kept under.
+
+    Raises:
+        ValidationError: It is not of its kind; where and why.
+    """
+    name = f"{document.origin}#{document.line}" if document.line else document.origin
+    if document.problem:
+        raise ValidationError(f"{name}: {document.problem}", advice="Nothing was stored.")
+    parsed = parse(document.data)
+    if isinstance(parsed, Unreadable):
+        raise ValidationError(f"{name} is no {kind}: {parsed.reason}", advice=ADVICE[kind])
+    if parsed.media_type != JSON:
+        raise ValidationError(f"{name} is no {kind}: it is no JSON", advice=ADVICE[kind])
     try:
-        if kind == "policy-snapshot":
-            return msgspec.json.decode(data, type=PolicySnapshot).id
-        value = msgspec.json.decode(data)
+        return _policy_id(document.data) if kind == "policy-snapshot" else _consensus_id(parsed.value, name)
     except msgspec.MsgspecError as error:
-        raise ValidationError(
-            f"{name} is no {kind}: {error}",
-            advice="A policy snapshot has id, createdAt, policies and evaluations (finding, decision, rule).",
-        ) from error
-    return str(value["id"]) if isinstance(value, dict) and "id" in value else name
+        raise ValidationError(f"{name} is no {kind}: {error}", advice=ADVICE[kind]) from error
+
+
+def _policy_id(data: bytes) -> str:
+    """Return a policy snapshot's id once all of it is as it should be."""
+    policy = msgspec.json.decode(data, type=PolicySnapshot)
+    if not policy.id:
+        raise msgspec.ValidationError("the id is empty - at `$.id`")
+    if parse_time(policy.created_at) is None:
+        raise msgspec.ValidationError(f"{policy.created_at!r} is no time - at `$.createdAt`")
+    return policy.id
+
+
+def _consensus_id(value: Any, name: str) -> str:
+    stated = (value.get("id"), value.get("@id")) if isinstance(value, dict) else ()
+    return next((each for each in stated if isinstance(each, str) and each), name)

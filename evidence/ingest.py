@@ -7,20 +7,20 @@ the order of export, and appends the rows in one commit a table. The snapshot ro
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter, deque
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evidence.archives import EMPTY_LINES, walk
 from evidence.commit import commit_staged
 from evidence.documents import store_documents
-from evidence.errors import StorageError, ValidationError
-from evidence.names import checked_source
+from evidence.errors import StorageError, ValidationError, reason_of
+from evidence.found import EMPTY_LINES
+from evidence.names import checked_source, checked_tenant
+from evidence.scratch import scratch_folder
 from evidence.staging import Staged, stage_chunk
+from evidence.walk import walk
 from evidence.workers import worker_pool
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from datetime import datetime
 
-    from evidence.archives import Document
+    from evidence.found import Document
     from evidence.store import Store
 
 CHUNK_BYTES = 4 << 20
@@ -54,8 +54,9 @@ class IngestOptions:
 class IngestReport:
     """What became of every document: seen = stored + unchanged + superseded + quarantined.
 
-    ``superseded`` are documents whose key occurs again in the same call with other bytes, ``conflicts`` names some
-    of those keys; ``removed`` are tombstones, which were not seen.
+    ``unchanged`` are documents that the store, or this call, has already. ``superseded`` are documents whose key
+    occurs again in the same call with other bytes that were preferred; ``conflicts`` names some of those keys.
+    ``removed`` are tombstones, which were not seen.
     """
 
     seen: int = 0
@@ -77,8 +78,7 @@ class IngestReport:
 
     def to_builtins(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        numbers = {name: value for name, value in vars(self).items() if isinstance(value, int)}
-        return numbers | {"sources": dict(self.sources), "formats": dict(self.formats)}
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
 
     def count(self, staged: Staged) -> None:
         """Add what became of one chunk."""
@@ -108,8 +108,10 @@ def ingest(
     source = _checked(options, paths)
     if options.kind is not None:
         return IngestReport.of_documents(store_documents(store, paths, options))
+    # A store that cannot be read is better known before the work than after it.
+    store.snapshot()
     report = IngestReport()
-    with _staging_folder(store) as folder:
+    with scratch_folder(store) as folder:
         size = 0
         for staged in _staged(_unbroken(walk(paths, source), options), paths, options, folder):
             size += staged.bytes
@@ -129,6 +131,7 @@ def ingest(
 
 def _checked(options: IngestOptions, paths: list[Path]) -> str | None:
     """Return the name of the source as it is stored; None when it is derived."""
+    checked_tenant(options.tenant)
     if options.sync and options.source is None:
         raise ValidationError("--sync needs --source: it says whose whole truth PATH is")
     if options.sync and options.kind is not None:
@@ -136,22 +139,11 @@ def _checked(options: IngestOptions, paths: list[Path]) -> str | None:
     if options.allow_removals is not None and (options.allow_removals < 0 or not options.sync):
         raise ValidationError("--allow-removals needs --sync and a number that is not negative")
     for path in paths:
-        if not path.exists():
-            raise ValidationError(f"{path} does not exist")
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:
+            raise ValidationError(f"{path} cannot be ingested: {reason_of(error)}") from error
     return None if options.source is None else checked_source(options.source)
-
-
-@contextmanager
-def _staging_folder(store: Store) -> Iterator[Path]:
-    """Make a folder for staged rows: on the store's own disk when it is on this machine."""
-    try:
-        if store.folder is not None:
-            store.folder.mkdir(parents=True, exist_ok=True)
-        made = tempfile.TemporaryDirectory(prefix=".ingest-", dir=store.folder)
-    except OSError as error:
-        raise StorageError(f"the store {store.root} cannot be written: {error.strerror or error}") from error
-    with made as folder:
-        yield Path(folder)
 
 
 def _unbroken(documents: Iterator[Document], options: IngestOptions) -> Iterator[Document]:
@@ -191,17 +183,19 @@ def _larger(paths: list[Path], limit: int) -> bool:
     size = 0
     for path in paths:
         for file in _files(path):
-            size += file.lstat().st_size
+            try:
+                size += file.stat(follow_symlinks=False).st_size
+            except OSError:  # whoever reads it will say why
+                continue
             if size > limit:
                 return True
     return False
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
+    yield path
     for folder, _, names in os.walk(path):
-        yield from (file for name in names if (file := Path(folder, name)).is_file())
+        yield from (Path(folder, name) for name in names)
 
 
 def _chunks(documents: Iterator[Document]) -> Iterator[list[Document]]:

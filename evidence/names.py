@@ -19,6 +19,7 @@ LINES_SUFFIXES = tuple(name + packed for name in PLAIN_LINES for packed in ("", 
 
 _KNOWN = sorted((*ARCHIVE_SUFFIXES, *LINES_SUFFIXES), key=len, reverse=True)
 _SOURCE = re.compile(r"[a-z0-9._-]+")
+_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ESCAPED = "bytes:"
 
 
@@ -29,6 +30,11 @@ def source_name(path: Path, *, alone: bool = False) -> str:
         if name.lower().endswith(suffix):
             return _clean(name[: -len(suffix)])
     return "local" if alone else _clean(name)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file's name says that it is an archive."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def checked_source(name: str) -> str:
@@ -45,6 +51,20 @@ def checked_source(name: str) -> str:
             advice=f"Such as {_clean(name)!r}.",
         )
     return lower
+
+
+def checked_tenant(name: str) -> str:
+    """Return a tenant's name.
+
+    Raises:
+        ValidationError: It has other characters than names of tenants have.
+    """
+    if _TENANT.fullmatch(name) is None:
+        raise ValidationError(
+            f"{name!r} is no name of a tenant",
+            advice="Letters, digits, dot, underscore and hyphen, at most 128; the first is no dot or hyphen.",
+        )
+    return name
 
 
 def locator_of(raw: bytes) -> str:

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from evidence.errors import StorageError
+from evidence.errors import UNWRITABLE, StorageError, reason_of
 from evidence.parts import cuts
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def in_order(places: Any, folder: Path, table: str) -> Iterator[pa.RecordBatch]:
             for start, length in cuts(batch.column("bytes").to_numpy(), limit=BATCH_BYTES, rows=BATCH_ROWS):
                 yield _fetched(batch.slice(start, length), opened)
     except duckdb.Error as error:
-        raise StorageError(f"the new rows could not be sorted: {error}", advice="Is the disk full?") from error
+        raise StorageError(f"the new rows cannot be sorted: {reason_of(error)}", advice=UNWRITABLE) from error
 
 
 def observed(

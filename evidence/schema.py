@@ -59,13 +59,19 @@ RECORDS = pa.schema(
 
 QUARANTINE = pa.schema(
     [
+        # Identity: where the document lay, and what it was.
         pa.field("tenant", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
-        pa.field("locator", pa.string(), nullable=False),
+        pa.field("locator", pa.string(), nullable=False),  # of the file, also when it is one of JSON lines
+        pa.field("line", pa.int64(), nullable=False),  # number of the line in a file of JSON lines, else 0
         pa.field("sha256", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
+        pa.field("key_hash", pa.binary(), nullable=False),  # SHA-256 of the canonical JSON array of the above
+        # History, as in RECORDS; a tombstone says that the document is quarantined no longer.
         pa.field("revision", pa.int64(), nullable=False),
         pa.field("observed_at", _TIME, nullable=False),
+        pa.field("tombstone", pa.bool_(), nullable=False),
+        # Content. A tombstone has none.
+        pa.field("reason", pa.string(), nullable=False),
         pa.field("raw", pa.binary(), nullable=False),
     ]
 )

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bundle.canonical import canonical_json
 from evidence.affected import AFFECTED
 from evidence.line import Identity, Rejected, derive
-from evidence.schema import QUARANTINE, RECORDS, TABLE_OF_KIND
+from evidence.schema import KIND_OF_TABLE, QUARANTINE, RECORDS, TABLE_OF_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from evidence.archives import Document
+    from evidence.found import Document
     from evidence.line import Row
 
 HISTORY = ("revision", "observed_at")
@@ -30,6 +31,9 @@ HISTORY = ("revision", "observed_at")
 
 STAGED_RECORDS = pa.schema([each for each in RECORDS if each.name not in HISTORY])
 STAGED_QUARANTINE = pa.schema([each for each in QUARANTINE if each.name not in HISTORY])
+STAGED = {**dict.fromkeys(KIND_OF_TABLE, STAGED_RECORDS), "quarantine": STAGED_QUARANTINE}
+"""What is staged of a row, by table."""
+
 _DERIVED = [name for name in STAGED_RECORDS.names if name != "tombstone"]
 
 PLACE = pa.schema([pa.field("piece", pa.int64()), pa.field("row", pa.int64())])
@@ -58,12 +62,14 @@ class Origin(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A document that goes to quarantine: columns of STAGED_QUARANTINE."""
+    """A document that goes to quarantine: columns of STAGED_QUARANTINE, without the tombstone."""
 
     tenant: str
     source: str
     locator: str
+    line: int
     sha256: str
+    key_hash: bytes
     reason: str
     raw: bytes
 
@@ -108,9 +114,10 @@ def _made(document: Document, tenant: str) -> Row | Refused:
         if not isinstance(made, Rejected):
             return made
         reason = made.reason
-    locator = f"{document.origin}#{document.line}" if document.line else document.locator
     digest = hashlib.sha256(document.data).hexdigest()
-    return Refused(tenant, document.source, locator, digest, reason, document.data)
+    place = (tenant, document.source, document.origin, document.line, digest)
+    key_hash = hashlib.sha256(canonical_json([*place])).digest()
+    return Refused(*place, key_hash, reason, document.data)
 
 
 def write_rows(tables: dict[str, list[tuple[Row, Origin]]], folder: Path, number: int) -> None:
@@ -130,7 +137,7 @@ def write_rows(tables: dict[str, list[tuple[Row, Origin]]], folder: Path, number
 
 def _write_refused(pairs: list[tuple[Refused, Origin]], folder: Path, number: int) -> None:
     if pairs:
-        piece = pa.Table.from_pylist([row._asdict() for row, _ in pairs], STAGED_QUARANTINE)
+        piece = pa.Table.from_pylist([{**row._asdict(), "tombstone": False} for row, _ in pairs], STAGED_QUARANTINE)
         sizes = [len(row.raw) for row, _ in pairs]
         write_piece(piece, (folder, "quarantine", number), [origin for _, origin in pairs], sizes)
 

@@ -4,27 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evidence.database import open_database
+from evidence.current import current_relation
+from evidence.database import fetch, open_database
+from evidence.documents import TABLES as DOCUMENT_TABLES
 from evidence.schema import KIND_OF_TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evidence.store import Snapshot, Store
 
-CURRENT = """
-    SELECT {columns} FROM read_parquet(?)
-    QUALIFY row_number() OVER (PARTITION BY key_hash ORDER BY revision DESC) = 1 AND NOT tombstone
-"""
+QUARANTINED = "SELECT source, split_part(reason, ':', 1) AS what, count(*) FROM current_quarantine GROUP BY ALL"
+STORED = "SELECT source, format, count(*) FROM current_{table} GROUP BY ALL"
+KEPT = (
+    "SELECT source, '', count(*) FROM current_{table} WHERE (tenant, source, locator) IN "
+    "(SELECT (tenant, source, locator) FROM current_quarantine WHERE line = 0) GROUP BY ALL"
+)
+"""Records of documents that are quarantined now: their last good observations."""
+
+SHOWN = ("tenant", "source", "kind", "upstream_id", "locator", "format", "sha256", "modified", "revision", "raw")
 
 
 def stats(store: Store, snapshot: Snapshot) -> dict[str, Any]:
-    """Count current records by type, source and format, and quarantined documents by source and reason.
+    """Count current records by type, source and format, and what is quarantined now by source and reason.
+
+    A file that was read is one record, or quarantined; ``kept`` are the records of files that are quarantined now,
+    whose last good observation is still current. Per source, files = ``sources`` + ``quarantine`` - ``kept``.
 
     Returns:
-        ``snapshot``, ``records`` by table, ``sources``, ``formats``, ``quarantine`` by source, ``reasons``.
+        ``snapshot``, ``records`` by table, ``sources``, ``formats``, ``quarantine`` by source, ``reasons``, ``kept``
+        by source, ``documents`` by table.
+
+    Raises:
+        StorageError: The store cannot be read.
     """
-    records = {table: _records(store, snapshot, table) for table in KIND_OF_TABLE}
+    tables = (*KIND_OF_TABLE, "quarantine")
+    with open_database() as connection:
+        for table in tables:
+            current_relation(connection, store, snapshot, table)
+        records = {table: fetch(connection, STORED.format(table=table)) for table in KIND_OF_TABLE}
+        kept = [row for table in KIND_OF_TABLE for row in fetch(connection, KEPT.format(table=table))]
+        quarantine = fetch(connection, QUARANTINED)
     rows = [row for found in records.values() for row in found]
-    quarantine = _quarantine(store, snapshot)
     return {
         "snapshot": snapshot.id,
         "records": {table: sum(row[2] for row in found) for table, found in records.items()},
@@ -32,44 +53,34 @@ def stats(store: Store, snapshot: Snapshot) -> dict[str, Any]:
         "formats": _sum((row[1], row[2]) for row in rows),
         "quarantine": _sum((row[0], row[2]) for row in quarantine),
         "reasons": _sum((row[1], row[2]) for row in quarantine),
+        "kept": _sum((row[0], row[2]) for row in kept),
+        "documents": {table: _documents(store, snapshot, table) for table in DOCUMENT_TABLES.values()},
     }
 
 
 def show(store: Store, record_id: str) -> list[dict[str, Any]]:
-    """Return the current records with an id, in the order of tables; ``raw`` are the original bytes."""
+    """Return the current records with an id, in the order of tables; ``raw`` are the original bytes.
+
+    Raises:
+        StorageError: The store cannot be read.
+    """
     snapshot = store.snapshot()
-    names = ("tenant", "source", "kind", "upstream_id", "locator", "format", "sha256", "modified", "revision", "raw")
     found = []
-    for table in KIND_OF_TABLE:
-        files = list(store.files(snapshot, table))
-        if files:
-            query = f"SELECT {', '.join(names)} FROM ({CURRENT.format(columns='*')}) WHERE upstream_id = ? ORDER BY ALL"  # noqa: S608 - own names
-            found += [dict(zip(names, row, strict=True)) for row in _run(query, [files, record_id])]
+    with open_database() as connection:
+        for table in KIND_OF_TABLE:
+            relation = current_relation(connection, store, snapshot, table)
+            query = f"SELECT {', '.join(SHOWN)} FROM {relation} WHERE upstream_id = ? ORDER BY ALL"  # noqa: S608
+            found += [dict(zip(SHOWN, row, strict=True)) for row in fetch(connection, query, [record_id])]
     return found
 
 
-def _records(store: Store, snapshot: Snapshot, table: str) -> list[tuple[str, str, int]]:
-    files = list(store.files(snapshot, table))
-    current = CURRENT.format(columns="source, format")
-    query = f"SELECT source, format, count(*) FROM ({current}) GROUP BY ALL ORDER BY ALL"  # noqa: S608 - own names
-    return _run(query, [files]) if files else []
-
-
-def _quarantine(store: Store, snapshot: Snapshot) -> list[tuple[str, str, int]]:
-    files = list(store.files(snapshot, "quarantine"))
-    query = (
-        "SELECT source, split_part(reason, ':', 1), count(DISTINCT (tenant, source, locator)) "
-        "FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
-    )
-    return _run(query, [files]) if files else []
-
-
-def _run(query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+def _documents(store: Store, snapshot: Snapshot, table: str) -> int:
     with open_database() as connection:
-        return connection.execute(query, parameters).fetchall()
+        connection.register("rows", store.rows(snapshot, table))
+        return int(fetch(connection, "SELECT count(DISTINCT (tenant, id)) FROM rows")[0][0])
 
 
-def _sum(pairs: Any) -> dict[str, int]:
+def _sum(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     totals: dict[str, int] = {}
     for name, count in pairs:
         totals[name] = totals.get(name, 0) + count

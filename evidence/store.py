@@ -9,37 +9,23 @@ from __future__ import annotations
 import fcntl
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from evidence.errors import StorageError
-from evidence.parts import write_parts
-from evidence.schema import EXPORT_ORDER, RECORDS, STORE_TABLES
+from evidence.errors import DAMAGED, UNWRITABLE, StorageError, reason_of
+from evidence.schema import STORE_TABLES
+from evidence.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
-PROPERTIES = {
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
-}
-"""Versions stay readable for as long as snapshots name them; maintenance is explicit."""
-
-STATISTICS = {
-    **{name: (*EXPORT_ORDER, "revision", "tombstone") for name, schema in STORE_TABLES.items() if schema is RECORDS},
-    "policy_snapshots": ("tenant", "id", "revision"),
-    "consensus": ("tenant", "id", "revision"),
-    "quarantine": ("tenant", "source", "locator", "revision"),
-    "affected": ("tenant", "source", "upstream_id", "revision"),
-    "snapshots": ("id", "revision"),
-}
-"""Columns whose smallest and largest values the log keeps, by table: never content."""
+SNAPSHOTS = "snapshots"
+PINNED = tuple(name for name in STORE_TABLES if name != SNAPSHOTS)
+"""Tables whose versions a snapshot names."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +61,14 @@ class Store:
     storage_options: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property
+    def tables(self) -> Tables:
+        """The tables, of whatever version."""
+        return Tables(self.root, self.storage_options)
+
+    @property
     def folder(self) -> Path | None:
         """The store's folder on this machine; None when it lies elsewhere."""
-        return None if "://" in self.root else Path(self.root)
+        return self.tables.folder
 
     def snapshot(self, number: int | None = None) -> Snapshot:
         """Return a snapshot; the newest when no number is given.
@@ -90,7 +81,7 @@ class Store:
             row = max(rows, key=lambda row: row["id"])
             tables = {name: TableVersion(name, version) for name, version in row["tables"]}
             return Snapshot(row["id"], row["revision"], tables)
-        if number is None:
+        if number in (None, EMPTY.id):
             return EMPTY
         raise StorageError(
             f"the store has no snapshot {number}", advice="`export-center evidence stats` names the newest."
@@ -99,84 +90,42 @@ class Store:
     def files(self, snapshot: Snapshot, table: str) -> tuple[str, ...]:
         """Return the Parquet files of a table at a snapshot, in no particular order."""
         pinned = snapshot.tables.get(table)
-        if pinned is None:
-            return ()
-        with _reading(table):
-            return tuple(self._open(table, pinned.version).file_uris())
+        return () if pinned is None else tuple(self.tables.files(table, pinned.version))
 
     def rows(self, snapshot: Snapshot, table: str) -> ds.Dataset:
         """Return a table at a snapshot as an Arrow dataset, which DuckDB can query; empty when there is none."""
         pinned = snapshot.tables.get(table)
         if pinned is None:
             return ds.dataset(STORE_TABLES[table].empty_table())
-        with _reading(table):
-            return self._dataset(self._open(table, pinned.version), STORE_TABLES[table])
-
-    def _dataset(self, table: DeltaTable, schema: pa.Schema) -> ds.Dataset:
-        """Return an Arrow dataset of a version of a table.
-
-        On this machine Arrow opens the files itself. Through delta-rs' file system, which is Python, one of Arrow's
-        threads may give a buffer back while the interpreter is ending, and that aborts the whole process.
-        """
-        if self.folder is None:
-            return table.to_pyarrow_dataset()
-        files = table.file_uris()
-        return ds.dataset(files, schema=schema, format="parquet") if files else ds.dataset(schema.empty_table())
+        return self.tables.rows(table, pinned.version)
 
     def append(self, table: str, rows: pa.RecordBatchReader) -> None:
-        """Append rows to a table in their order, creating it first when needed; one commit.
+        """Append rows to a table in their order; they are visible once a snapshot is committed.
 
         Args:
             table: Name of the table.
             rows: Rows of its schema; read as a stream on this machine.
         """
-        try:
-            if self.folder is None:
-                self._append_elsewhere(table, rows)
-            else:
-                self._append_parts(table, rows)
-        except (DeltaError, OSError, pa.ArrowException) as error:
-            raise StorageError(
-                f"table {table} of the store cannot be written: {error}", advice="Nothing of this ingest is visible."
-            ) from error
-
-    def _append_parts(self, table: str, rows: pa.RecordBatchReader) -> None:
-        folder = Path(self.root) / table
-        if not DeltaTable.is_deltatable(self.uri(table)):
-            DeltaTable.create(self.uri(table), rows.schema, configuration=_configuration(table))
-        made = write_parts(folder, rows, statistics=STATISTICS[table])
-        self._open(table).create_write_transaction(made, "append", rows.schema)
-
-    def _append_elsewhere(self, table: str, rows: pa.RecordBatchReader) -> None:
-        write_deltalake(
-            self.uri(table), rows, mode="append", configuration=_configuration(table), storage_options=self._options
-        )
+        self.tables.append(table, rows)
 
     def recover(self, snapshot: Snapshot) -> None:
         """Take out of every table what was written after a snapshot; its files stay, as every version does.
 
         Call it under the lock and before appending: such rows are of an ingest that ended before its snapshot row.
         """
-        for name in STORE_TABLES:
-            version, pinned = self._version(name), snapshot.tables.get(name)
-            if version is None or (pinned is not None and version == pinned.version):
-                continue
-            try:
-                table = self._open(name)
-                if pinned is not None:
-                    table.restore(pinned.version)
-                elif table.file_uris():
-                    table.delete()
-            except (DeltaError, OSError) as error:
-                raise StorageError(f"table {name} of the store cannot be put back: {error}") from error
+        # Made before all other tables, so that tables without it are known to be damage and not a beginning.
+        if not self.tables.exists(SNAPSHOTS):
+            self.tables.create(SNAPSHOTS)
+        for name in PINNED:
+            pinned = snapshot.tables.get(name)
+            self.tables.put_back(name, None if pinned is None else pinned.version)
 
     def commit(self, *, revision: int, made_at: datetime) -> Snapshot:
         """Make the present versions of all tables a snapshot; this is what readers see from now on."""
         number = self.snapshot().id + 1
-        versions = [(name, version) for name in STORE_TABLES if (version := self._version(name)) is not None]
+        versions = [(name, version) for name in PINNED if (version := self.tables.version(name)) is not None]
         row = {"id": number, "revision": revision, "made_at": made_at, "tables": versions}
-        schema = STORE_TABLES["snapshots"]
-        self.append("snapshots", pa.Table.from_pylist([row], schema).to_reader())
+        self.append(SNAPSHOTS, pa.Table.from_pylist([row], STORE_TABLES[SNAPSHOTS]).to_reader())
         return self.snapshot(number)
 
     @contextmanager
@@ -192,48 +141,16 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = (self.folder / ".lock").open("w")
         except OSError as error:
-            raise StorageError(f"the store {self.root} cannot be written: {error.strerror or error}") from error
+            raise StorageError(
+                f"the store {self.root} cannot be written: {reason_of(error)}", advice=UNWRITABLE
+            ) from error
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def uri(self, table: str) -> str:
-        """Return where a table lies."""
-        return f"{self.root}/{table}"
-
-    @property
-    def _options(self) -> dict[str, str] | None:
-        return None if self.storage_options is None else dict(self.storage_options)
-
-    def _open(self, table: str, version: int | None = None) -> DeltaTable:
-        return DeltaTable(self.uri(table), version=version, storage_options=self._options)
-
-    def _version(self, table: str) -> int | None:
-        try:
-            return None if table == "snapshots" else int(self._open(table).version())
-        except TableNotFoundError:
-            return None
-
     def _snapshots(self) -> list[dict[str, Any]]:
-        try:
-            with _reading("snapshots"):
-                rows = self._dataset(self._open("snapshots"), STORE_TABLES["snapshots"]).to_table()
-                found: list[dict[str, Any]] = rows.to_pylist()
-        except TableNotFoundError:
-            return []
-        return found
-
-
-@contextmanager
-def _reading(table: str) -> Iterator[None]:
-    """Turn errors of reading a table into ours; that a table does not exist yet is none."""
-    try:
-        yield
-    except TableNotFoundError:
-        raise
-    except (DeltaError, OSError) as error:
-        raise StorageError(f"table {table} of the store cannot be read: {error}") from error
-
-
-def _configuration(table: str) -> dict[str, str | None]:
-    return {**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])}
+        if self.tables.exists(SNAPSHOTS):
+            return self.tables.read(SNAPSHOTS)
+        if left := [name for name in PINNED if self.tables.exists(name)]:
+            raise StorageError(f"the store {self.root} has tables ({', '.join(left)}) but no snapshots", advice=DAMAGED)
+        return []

@@ -66,6 +66,46 @@ def plain_file(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+class Forward:
+    """A stream that knows its position and goes only forward, for a reader that wants a file.
+
+    The sizes that it is asked for are whatever an archive says: a leap beyond its end stops there, and more than
+    ``most`` bytes are never read at once.
+    """
+
+    def __init__(self, stream: Readable, most: int) -> None:
+        self._stream = stream
+        self._most = most
+        self._position = 0
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+        return self._position
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end.
+
+        Raises:
+            ValueError: That is more than may be read at once.
+        """
+        if size > self._most:
+            raise ValueError("the archive is damaged: it has a header of an impossible size")
+        data = self._stream.read(size)
+        self._position += len(data)
+        return data
+
+    def seek(self, position: int, /) -> None:
+        """Read on to a position, or to the end.
+
+        Raises:
+            ValueError: The position is behind the present one.
+        """
+        if position < self._position:
+            raise ValueError("the archive is damaged: a member lies before the one that precedes it")
+        while position > self._position and self.read(min(BLOCK_BYTES, position - self._position)):
+            pass
+
+
 def split_lines(file: Readable, limit: int) -> Iterator[bytes | None]:
     """Yield the lines of a file without their line feeds; None stands for one of more than ``limit`` bytes."""
     parts: list[bytes] = []

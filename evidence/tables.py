@@ -1,0 +1,191 @@
+"""The Delta tables of a store: reading a version, appending rows, putting a version back.
+
+Every error of the libraries below comes out as a StorageError that says what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from evidence.errors import DAMAGED, UNWRITABLE, StorageError, reason_of
+from evidence.parts import write_parts
+from evidence.schema import EXPORT_ORDER, RECORDS, STORE_TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROPERTIES = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+"""Versions stay readable for as long as snapshots name them; maintenance is explicit."""
+
+STATISTICS = {
+    **{name: (*EXPORT_ORDER, "revision", "tombstone") for name, schema in STORE_TABLES.items() if schema is RECORDS},
+    "policy_snapshots": ("tenant", "id", "revision"),
+    "consensus": ("tenant", "id", "revision"),
+    "quarantine": ("tenant", "source", "locator", "revision", "tombstone"),
+    "affected": ("tenant", "source", "upstream_id", "revision"),
+    "snapshots": ("id", "revision"),
+}
+"""Columns whose smallest and largest values the log keeps, by table: never content."""
+
+_MISREAD = re.compile(r"[\x00-\x1f\x7f\\\[\]^|\ud800-\udfff]|%[0-9A-Fa-f]{2}")
+"""What delta-rs takes for something else in the path of a folder: it reads paths as addresses."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables below one folder or URL.
+
+    Attributes:
+        root: The folder, or a URL that delta-rs understands ("s3://bucket/prefix").
+        storage_options: Passed to delta-rs as they are: region, endpoint, credentials.
+    """
+
+    root: str
+    storage_options: Mapping[str, str] | None = field(default=None, hash=False)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder on this machine; None when the tables lie elsewhere."""
+        return None if "://" in self.root else Path(self.root).absolute()
+
+    def uri(self, table: str) -> str:
+        """Return where a table lies.
+
+        Raises:
+            StorageError: The folder's path has characters that would be read as another path.
+        """
+        if self.folder is None:
+            return f"{self.root}/{table}"
+        path = str(self.folder / table)
+        if misread := _MISREAD.search(path):
+            raise StorageError(
+                f"the store cannot lie in {self.root!r}: {misread[0]!r} in its path would be misread",
+                advice="Set EXPORT_CENTER_HOME to a folder without such characters.",
+            )
+        return path
+
+    def exists(self, table: str) -> bool:
+        """Whether a table was made already."""
+        with _reading(table):
+            return DeltaTable.is_deltatable(self.uri(table), self._options)
+
+    def version(self, table: str) -> int | None:
+        """Return the present version of a table; None when there is no such table yet."""
+        return self._open(table).version() if self.exists(table) else None
+
+    def files(self, table: str, version: int | None = None) -> list[str]:
+        """Return the Parquet files of a version of a table; of the present one when none is named."""
+        with _reading(table):
+            found = self._open(table, version).file_uris()
+        if self.folder is None:
+            return list(found)
+        # delta-rs spells them as in addresses ("%20"); below one folder, their last parts are plain.
+        return [str(self.folder / table / name.rpartition("/")[2]) for name in found]
+
+    def rows(self, table: str, version: int | None = None) -> ds.Dataset:
+        """Return a version of a table as an Arrow dataset.
+
+        On this machine Arrow opens the files itself. Through delta-rs' file system, which is Python, one of Arrow's
+        threads may give a buffer back while the interpreter is ending, and that aborts the whole process.
+        """
+        with _reading(table):
+            if self.folder is None:
+                return self._open(table, version).to_pyarrow_dataset()
+            files = self.files(table, version)
+            schema = STORE_TABLES[table]
+            return ds.dataset(files, schema=schema, format="parquet") if files else ds.dataset(schema.empty_table())
+
+    def read(self, table: str) -> list[dict[str, Any]]:
+        """Return all rows of a small table."""
+        rows = self.rows(table)
+        with _reading(table):
+            found: list[dict[str, Any]] = rows.to_table().to_pylist()
+        return found
+
+    def create(self, table: str) -> None:
+        """Make a table without rows."""
+        with _writing(table):
+            DeltaTable.create(
+                self.uri(table),
+                STORE_TABLES[table],
+                configuration=_configuration(table),
+                storage_options=self._options,
+            )
+
+    def append(self, table: str, rows: pa.RecordBatchReader) -> None:
+        """Append rows to a table in their order, creating it first when needed; one commit.
+
+        Args:
+            table: Name of the table.
+            rows: Rows of its schema; read as a stream on this machine. Elsewhere all of them are held in memory.
+        """
+        with _writing(table):
+            if self.folder is None:
+                write_deltalake(
+                    self.uri(table),
+                    rows,
+                    mode="append",
+                    configuration=_configuration(table),
+                    storage_options=self._options,
+                )
+                return
+            if not self.exists(table):
+                self.create(table)
+            made = write_parts(self.folder / table, rows, statistics=STATISTICS[table])
+            self._open(table).create_write_transaction(made, "append", rows.schema)
+
+    def put_back(self, table: str, version: int | None) -> None:
+        """Make a version of a table its present one again; None stands for a table that was not there.
+
+        Files stay, as every version does; the next version lists other ones.
+        """
+        if version is None and not self.exists(table):
+            return
+        with _writing(table):
+            opened = self._open(table)
+            if version is None and opened.file_uris():
+                opened.delete()
+            elif version not in (None, opened.version()):
+                opened.restore(version)
+
+    @property
+    def _options(self) -> dict[str, str] | None:
+        return None if self.storage_options is None else dict(self.storage_options)
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        with _reading(table):
+            return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+
+
+@contextmanager
+def _reading(table: str) -> Iterator[None]:
+    try:
+        yield
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise StorageError(f"table {table} of the store cannot be read: {reason_of(error)}", advice=DAMAGED) from error
+
+
+@contextmanager
+def _writing(table: str) -> Iterator[None]:
+    try:
+        yield
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise StorageError(
+            f"table {table} of the store cannot be written: {reason_of(error)}", advice=UNWRITABLE
+        ) from error
+
+
+def _configuration(table: str) -> dict[str, str | None]:
+    return {**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])}
