@@ -1,7 +1,7 @@
 """Ingest: documents in, observations out; what is there already is not stored again, and nothing is lost.
 
 Workers derive rows and stage them on disk. One process then compares their keys with the current state, sorts them in
-the order of export, and appends the rows in one commit a table. The snapshot row comes last.
+the order of export, and appends the rows a few hundred megabytes a commit. The snapshot row comes last.
 """
 
 from __future__ import annotations
