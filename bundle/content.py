@@ -10,11 +10,11 @@ from bundle.container import ContainerError
 from bundle.deep import RecordCheck
 from bundle.digests import FramesDigest
 from bundle.errors import FormatError, VerificationError
-from bundle.index import PAGE_BYTES, check_page
+from bundle.index import ENTRY_BYTES, FRAMED, PAGE_BYTES, check_page, index_stem
 from bundle.zframes import read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bundle.manifest import Member
     from bundle.zframes import Frame
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     _Check = Callable[[Member, str, Iterator[bytes]], None]
 
 MADE_SO = "The bundle was signed like this, so it was not altered on its way; tell its sender."
-FRAMED = ".jsonl.zst"
+INDEXES = "indexes/"
 WORKERS = 2
 
 
@@ -51,7 +51,26 @@ class ContentChecks:
         self._limits = limits
         self._tables: dict[str, str] = {}
         self._roots: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
         self._records: dict[str, RecordCheck] = {}
+
+    def check_listing(self, members: Sequence[Member]) -> None:
+        """Make sure that every framed member has an index of its own.
+
+        Raises:
+            VerificationError: A part of one is not listed, or two members would share one.
+        """
+        paths, stems = {member.path for member in members}, set()
+        for member in members:
+            if member.frames_sha256 is None:
+                continue
+            stem = index_stem(member.path)
+            if stem in stems or not member.path.endswith(FRAMED):
+                raise _failed(7, member.path, "no index of its own can belong to a member of this name")
+            stems.add(stem)
+            for suffix, step in ((".frames", 7), (".pages", 8), (".root", 8)):
+                if stem + suffix not in paths:
+                    raise _failed(step, member.path, f"export.json lists no {stem}{suffix}")
 
     def check(self, listed: Member, pieces: Iterator[bytes]) -> None:
         """Take the bytes of the next member, not always to their end.
@@ -59,17 +78,16 @@ class ContentChecks:
         Raises:
             VerificationError: They hold something else than they should.
         """
-        stem = listed.path.split("/", 1)[-1]
         if listed.frames_sha256 is not None:
-            self._check_frames(listed, stem.removesuffix(FRAMED), pieces)
+            self._check_frames(listed, index_stem(listed.path), pieces)
         by_suffix: dict[str, _Check] = {
             ".frames": self._check_table,
             ".pages": self._check_pages,
             ".root": self._check_root,
         }
-        for suffix, check in by_suffix.items():
-            if stem.endswith(suffix):
-                check(listed, stem.removesuffix(suffix), pieces)
+        stem, dot, suffix = listed.path.rpartition(".")
+        if stem.startswith(INDEXES) and dot + suffix in by_suffix:
+            by_suffix[dot + suffix](listed, stem, pieces)
 
     def _check_frames(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
         # 7. Decompress and hash every frame, and remember what the frame table has to be.
@@ -83,7 +101,7 @@ class ContentChecks:
             total, records = total + frame.row.plain_bytes, records + frame.lines
         if (frames.hexdigest(), total, records) != (listed.frames_sha256, listed.plain_bytes, listed.records):
             raise _failed(7, listed.path, "its frames, plain size or records are not those in export.json")
-        self._tables[stem] = table.hexdigest()
+        self._tables[stem], self._counts[stem] = table.hexdigest(), records
         if check:
             self._records[stem] = check
 
@@ -110,16 +128,19 @@ class ContentChecks:
 
     def _check_pages(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
         # 8. Hash 40 bytes a page, as the root must have them.
-        root, last = hashlib.sha256(), b""
+        root, last, rows = hashlib.sha256(), b"", 0
         records = self._records.get(stem)
         for page in _pages(pieces):
             try:
                 last = check_page(page, last)
             except FormatError as error:
                 raise _failed(8, listed.path, error.message) from error
+            rows += len(page) // ENTRY_BYTES
             root.update(page[:8] + hashlib.sha256(page).digest())
             if records:
                 records.add_page(page)
+        if rows != self._counts.get(stem):
+            raise _failed(8, listed.path, "the index does not have one row for every record")
         self._roots[stem] = root.hexdigest()
         # 12. The index lists exactly the records.
         if records:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from bundle.index import PAGE_BYTES, IndexEntry, parse_page
-from bundle.records import frame_table, index_stem, members_of, read_lines
+from bundle.errors import FormatError
+from bundle.index import KEY_BYTES, LINE_BYTES, IndexEntry, parse_page, split_page
+from bundle.records import frame_table, index_pages, members_of, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,12 +70,17 @@ class _Side:
         self._listed = listed
         self._member = listed.get(path)
 
-    def entries(self) -> Iterator[IndexEntry]:
+    def rows(self) -> Iterator[list[bytes]]:
+        """Yield the rows of the index in order, a few at a time; those of one key always together."""
+        held: list[bytes] = []
         if self._member is None:
             return
-        name = f"{index_stem(self._member)}.pages"
-        for offset in range(0, self._reader.size(name), PAGE_BYTES):
-            yield from parse_page(self._reader.read(name, offset, PAGE_BYTES))
+        for page in index_pages(self._reader, self._member, self._listed):
+            held += split_page(page)
+            last = bisect_left(held, held[-1][:KEY_BYTES])
+            yield held[:last]
+            held = held[last:]
+        yield held
 
     def changes(self, kind: Kind, entries: list[IndexEntry]) -> Iterator[Change]:
         """Yield what entries of this side are about; each frame is read once."""
@@ -84,7 +89,10 @@ class _Side:
         table = frame_table(self._reader, self._member, self._listed)
         entries.sort(key=lambda entry: (entry.frame, entry.offset))
         for _, line in read_lines(self._reader, self._member, table, entries):
-            named = msgspec.json.decode(line, type=_Line)
+            try:
+                named = msgspec.json.decode(line, type=_Line)
+            except msgspec.MsgspecError as error:
+                raise FormatError(f"{self._member.path}: a line is no record: {error}") from error
             yield Change(kind, named.kind, named.id or named.finding, named.source, named.locator)
 
 
@@ -100,29 +108,46 @@ def _member_changes(before: _Side, after: _Side) -> list[Change]:
 
 
 def _differences(before: _Side, after: _Side) -> Iterator[tuple[Kind, IndexEntry]]:
-    """Merge two sorted indexes."""
-    merged = heapq.merge(
-        ((_key(entry), 0, entry) for entry in before.entries()),
-        ((_key(entry), 1, entry) for entry in after.entries()),
-        key=lambda item: item[:2],
-    )
-    for _, group in itertools.groupby(merged, key=lambda item: item[0]):
-        sides: tuple[list[IndexEntry], list[IndexEntry]] = ([], [])
-        for _, side, entry in group:
-            sides[side].append(entry)
-        yield from _of_one_key(*sides)
+    """Merge two sorted indexes: what both have is told by comparing rows as bytes, without looking into them."""
+    for old, new in _aligned(before.rows(), after.rows()):
+        had, has = {row[:LINE_BYTES] for row in old}, {row[:LINE_BYTES] for row in new}
+        keys: defaultdict[bytes, tuple[list[bytes], list[bytes]]] = defaultdict(lambda: ([], []))
+        for side, (rows, lines) in enumerate(((old, had - has), (new, has - had))):
+            for row in rows if lines else ():
+                if row[:LINE_BYTES] in lines:
+                    keys[row[:KEY_BYTES]][side].append(row)
+        for gone, come in keys.values():
+            yield from _of_one_key(gone, come)
 
 
-def _of_one_key(old: list[IndexEntry], new: list[IndexEntry]) -> Iterator[tuple[Kind, IndexEntry]]:
-    """Compare what both sides hold under one key: one entry each, save for a collision of hashes."""
-    kept = {entry.line_sha256 for entry in old} & {entry.line_sha256 for entry in new}
-    gone = [entry for entry in old if entry.line_sha256 not in kept]
-    come = [entry for entry in new if entry.line_sha256 not in kept]
+def _aligned(before: Iterator[list[bytes]], after: Iterator[list[bytes]]) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    """Yield the rows of both sides that lie in the same range of keys."""
+    old, new = _more(before), _more(after)
+    while old and new:
+        end = min(old[-1], new[-1])[:KEY_BYTES]
+        first, second = (bisect_right(rows, end, key=lambda row: row[:KEY_BYTES]) for rows in (old, new))
+        yield old[:first], new[:second]
+        old, new = old[first:] or _more(before), new[second:] or _more(after)
+    while old:
+        yield old, []
+        old = _more(before)
+    while new:
+        yield [], new
+        new = _more(after)
+
+
+def _more(rows: Iterator[list[bytes]]) -> list[bytes]:
+    """Return the next rows, none at the end."""
+    return next(filter(None, rows), [])
+
+
+def _of_one_key(gone: list[bytes], come: list[bytes]) -> Iterator[tuple[Kind, IndexEntry]]:
+    """Compare what only one side holds under one key: one row each, save for a collision of hashes."""
     pairs = min(len(gone), len(come))
-    yield from (("changed", entry) for entry in come[:pairs])
-    yield from (("added", entry) for entry in come[pairs:])
-    yield from (("removed", entry) for entry in gone[pairs:])
+    yield from (("changed", _entry(row)) for row in come[:pairs])
+    yield from (("added", _entry(row)) for row in come[pairs:])
+    yield from (("removed", _entry(row)) for row in gone[pairs:])
 
 
-def _key(entry: IndexEntry) -> bytes:
-    return entry.id_hash + entry.key_hash
+def _entry(row: bytes) -> IndexEntry:
+    return parse_page(row)[0]

@@ -25,6 +25,20 @@ ENTRY_BYTES = _ENTRY.size
 PAGE_ENTRIES = 585
 PAGE_BYTES = ENTRY_BYTES * PAGE_ENTRIES
 ROOT_ENTRY_BYTES = 40
+KEY_BYTES = 40
+"""Bytes of a row that rows are sorted by: id hash and key hash."""
+
+LINE_BYTES = 104
+"""Bytes of a row before its place: equal in two bundles that hold the same line under the same key."""
+
+
+FRAMED = ".jsonl.zst"
+"""How the name of a framed member ends."""
+
+
+def index_stem(path: str) -> str:
+    """Return the path of a framed member's index, without its suffix: ``indexes/a/b`` for ``data/a/b.jsonl.zst``."""
+    return "indexes/" + path.partition("/")[2].removesuffix(FRAMED)
 
 
 class IndexEntry(msgspec.Struct, frozen=True):
@@ -48,9 +62,23 @@ def parse_page(data: bytes) -> list[IndexEntry]:
     Raises:
         FormatError: Its size is no multiple of a row.
     """
+    _check_size(data)
+    return [IndexEntry(*row) for row in _ENTRY.iter_unpack(data)]
+
+
+def split_page(data: bytes) -> list[bytes]:
+    """Return the rows of one page as bytes.
+
+    Raises:
+        FormatError: Its size is no multiple of a row.
+    """
+    _check_size(data)
+    return [data[start : start + ENTRY_BYTES] for start in range(0, len(data), ENTRY_BYTES)]
+
+
+def _check_size(data: bytes) -> None:
     if len(data) % ENTRY_BYTES:
         raise FormatError(f"an index page of {len(data)} bytes is no multiple of {ENTRY_BYTES}")
-    return [IndexEntry(*row) for row in _ENTRY.iter_unpack(data)]
 
 
 def check_page(page: bytes, last: bytes) -> bytes:
@@ -59,9 +87,7 @@ def check_page(page: bytes, last: bytes) -> bytes:
     Raises:
         FormatError: They do not, or the page ends within a row.
     """
-    if len(page) % ENTRY_BYTES:
-        raise FormatError(f"an index page of {len(page)} bytes is no multiple of {ENTRY_BYTES}")
-    rows = [page[start : start + ENTRY_BYTES] for start in range(0, len(page), ENTRY_BYTES)]
+    rows = split_page(page)
     if rows != sorted(rows) or rows[0] < last:
         raise FormatError("index rows are not sorted")
     return rows[-1]
@@ -89,9 +115,19 @@ def lookup(root: bytes, id_hash: bytes, read_page: Callable[[int, int], bytes]) 
     # An id may begin at the end of the page before the first one that starts with it.
     number = max(bisect.bisect_left(firsts, id_hash) - 1, 0)
     while number < len(firsts) and firsts[number] <= id_hash:
-        page = read_page(number * PAGE_BYTES, PAGE_BYTES)
-        start = number * ROOT_ENTRY_BYTES
-        if hashlib.sha256(page).digest() != root[start + 8 : start + ROOT_ENTRY_BYTES]:
-            raise FormatError(f"index page {number} is not the one that the index root names")
+        page = checked_page(root, number, read_page)
         yield from (entry for entry in parse_page(page) if entry.id_hash == id_hash)
         number += 1
+
+
+def checked_page(root: bytes, number: int, read_page: Callable[[int, int], bytes]) -> bytes:
+    """Return a page by its number.
+
+    Raises:
+        FormatError: It is empty, or not the one that the root names.
+    """
+    page = read_page(number * PAGE_BYTES, PAGE_BYTES)
+    start = number * ROOT_ENTRY_BYTES
+    if not page or hashlib.sha256(page).digest() != root[start + 8 : start + ROOT_ENTRY_BYTES]:
+        raise FormatError(f"index page {number} is not the one that the index root names")
+    return page

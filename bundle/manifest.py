@@ -1,23 +1,45 @@
 """export.json: the signed list of what a bundle holds and of what it was made from.
 
 Laws: ``Manifest.from_bytes(manifest.to_bytes()) == manifest``, and every accepted byte string is the canonical one:
-``Manifest.from_bytes(data).to_bytes() == data``.
+``Manifest.from_bytes(data).to_bytes() == data``. ``schema/export.schema.json`` says the same for other readers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from bundle.canonical import canonical_json, parse_canonical
+from bundle.canonical import MAX_SAFE_INTEGER, canonical_json, parse_canonical
 from bundle.digests import content_digest
 from bundle.errors import FormatError
 
-FORMAT = "export-center-bundle"
-FORMAT_VERSION = "0.1"
+FORMAT: Literal["export-center-bundle"] = "export-center-bundle"
+FORMAT_VERSION: Literal["0.1"] = "0.1"
 EVIDENCE_PREFIXES = ("data/", "mirror/data/")
 """Members under these folders are evidence; only they count for contentDigest."""
+
+MAX_NAME = 100
+"""The longest name that fits into a tar header, in bytes."""
+
+NAME_PART = "[A-Za-z0-9_@+=,][A-Za-z0-9._@+=,-]*"
+END = "$(?!\\n)"
+"""The end of a text: in Python, "$" alone would also take the place before a last line break."""
+
+Digest = Annotated[str, Meta(pattern=f"^[0-9a-f]{{64}}{END}")]
+"""A SHA-256, in hexadecimal."""
+
+Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
+Word = Annotated[str, Meta(min_length=1)]
+Name = Annotated[str, Meta(max_length=MAX_NAME, pattern=f"^{NAME_PART}(/{NAME_PART})*{END}")]
+"""The name of a payload member: relative, in ASCII, with "/" between parts that are neither empty, hidden nor dots."""
+
+Instant = Annotated[
+    str,
+    Meta(pattern=rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{0,5}}[1-9])?Z{END}"),
+]
+"""RFC 3339 in UTC; a fraction only when it is not zero."""
 
 
 class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -31,13 +53,13 @@ class Member(_Struct, frozen=True, omit_defaults=True):
     ``records`` for members that hold records.
     """
 
-    path: str
-    media_type: str
-    bytes: int
-    sha256: str
-    records: int | None = None
-    plain_bytes: int | None = None
-    frames_sha256: str | None = None
+    path: Name
+    media_type: Word
+    bytes: Count
+    sha256: Digest
+    records: Count | None = None
+    plain_bytes: Count | None = None
+    frames_sha256: Digest | None = None
 
     @property
     def content(self) -> str:
@@ -53,47 +75,47 @@ class Member(_Struct, frozen=True, omit_defaults=True):
 class ProfileFacts(_Struct, frozen=True):
     """The profile a bundle was made by. ``commit`` is null for profiles that do not come from a git repository."""
 
-    id: str
-    revision: int
-    kind: str
-    variant: str
-    include: list[str]
-    sha256: str
+    id: Word
+    revision: Count
+    kind: Word
+    variant: Word
+    include: list[Word]
+    sha256: Digest
     commit: str | None
 
 
 class Component(_Struct, frozen=True):
     """An adapter, and the options it ran with."""
 
-    name: str
-    version: str
+    name: Word
+    version: Word
     options: dict[str, Any]
 
 
 class Normaliser(_Struct, frozen=True):
     """Code that derived selection columns or lines from original documents."""
 
-    name: str
-    version: str
+    name: Word
+    version: Word
 
 
 class Toolchain(_Struct, frozen=True):
     """Everything beside the inputs that decides the bytes of an unencrypted bundle."""
 
-    export_center: str
-    libzstd: str
+    export_center: Word
+    libzstd: Word
     zstd_level: int
-    frame_minimum: int
-    frame_mean: int
-    frame_maximum: int
+    frame_minimum: Count
+    frame_mean: Count
+    frame_maximum: Count
     viewer: str
 
 
 class PolicySnapshotFacts(_Struct, frozen=True):
     """The policy snapshot a policy-aware bundle was made with."""
 
-    id: str
-    sha256: str
+    id: Word
+    sha256: Digest
 
 
 class Counts(_Struct, frozen=True):
@@ -103,42 +125,42 @@ class Counts(_Struct, frozen=True):
     the number of records. Severities are words and vector types as upstream stated them, never derived.
     """
 
-    records: int
-    by_kind: dict[str, int]
-    by_source: dict[str, int]
-    by_format: dict[str, int]
-    by_ecosystem: dict[str, int]
-    by_severity: dict[str, int]
-    without_modified: int
-    findings_without_policy: int
+    records: Count
+    by_kind: dict[str, Count]
+    by_source: dict[str, Count]
+    by_format: dict[str, Count]
+    by_ecosystem: dict[str, Count]
+    by_severity: dict[str, Count]
+    without_modified: Count
+    findings_without_policy: Count
 
 
 class Base(_Struct, frozen=True):
     """The bundle a delta starts from."""
 
-    content_digest: str
-    snapshot_digest: str
+    content_digest: Digest
+    snapshot_digest: Digest
 
 
 class Encryption(_Struct, frozen=True):
     """How members are encrypted, and to whom."""
 
-    mode: str
-    recipients: list[str]
+    mode: Word
+    recipients: Annotated[list[Word], Meta(min_length=1)]
     strict: bool
 
 
 class Manifest(_Struct, frozen=True):
     """The content of export.json."""
 
-    format: str
-    format_version: str
+    format: Literal["export-center-bundle"]
+    format_version: Literal["0.1"]
     profile: ProfileFacts
     selectors: dict[str, Any]
-    as_of: str
-    snapshot_digest: str
-    content_digest: str
-    context_digest: str
+    as_of: Instant
+    snapshot_digest: Digest
+    content_digest: Digest
+    context_digest: Digest
     policy_snapshot: PolicySnapshotFacts | None
     adapters: list[Component]
     normalisers: list[Normaliser]
@@ -160,22 +182,40 @@ class Manifest(_Struct, frozen=True):
             FormatError: When the bytes are not canonical JSON, break the schema, name an unknown format version,
                 or when contentDigest is not that of the members listed.
         """
+        value = parse_canonical(data)
+        _check_version(value)
         try:
-            manifest = msgspec.convert(parse_canonical(data), cls)
+            manifest = msgspec.convert(value, cls)
         except msgspec.ValidationError as error:
             raise FormatError(f"export.json: {error}") from error
         if manifest.to_bytes() != data:
             raise FormatError("export.json spells out defaults that the canonical form omits")
-        if (manifest.format, manifest.format_version) != (FORMAT, FORMAT_VERSION):
-            raise FormatError(
-                f"export.json has format {manifest.format!r} version {manifest.format_version!r}",
-                advice=f"This program reads {FORMAT} version {FORMAT_VERSION}; use the one that made the bundle.",
-            )
-        if manifest.content_digest != content_digest_of(manifest.members):
-            raise FormatError("export.json contradicts itself: contentDigest is not that of its members")
+        _check_consistency(manifest)
         return manifest
 
 
 def content_digest_of(members: list[Member]) -> str:
     """Return the contentDigest of a list of members: evidence members only."""
     return content_digest((member.path, member.content) for member in members if member.is_evidence)
+
+
+def _check_version(value: object) -> None:
+    """Look at the version before anything else: another one has other fields."""
+    found = (value.get("format"), value.get("formatVersion")) if isinstance(value, dict) else (None, None)
+    if found != (FORMAT, FORMAT_VERSION):
+        raise FormatError(
+            f"export.json has format {found[0]!r} version {found[1]!r}",
+            advice=f"This program reads {FORMAT} version {FORMAT_VERSION}; use the one that made the bundle.",
+        )
+
+
+def _check_consistency(manifest: Manifest) -> None:
+    """Refuse what only several fields together can say wrongly."""
+    for member in manifest.members:
+        framed = (member.plain_bytes is not None, member.frames_sha256 is not None)
+        if framed != (False, False) and (framed != (True, True) or member.records is None):
+            raise FormatError(f"export.json: {member.path} has some of plainBytes, framesSha256 and records, not all")
+    if len(set(manifest.profile.include)) != len(manifest.profile.include):
+        raise FormatError("export.json: profile.include names something twice")
+    if manifest.content_digest != content_digest_of(manifest.members):
+        raise FormatError("export.json contradicts itself: contentDigest is not that of its members")

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from bundle.envelope import FIRST, LAST
 from bundle.errors import FormatError
+from bundle.manifest import MAX_NAME, NAME_PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_NAME = 100
-"""The longest name that fits into a tar header, in bytes."""
-
-_PART = r"[A-Za-z0-9_@+=,][A-Za-z0-9._@+=,-]*"
-SAFE_NAME = re.compile(rf"{_PART}(/{_PART})*")
-"""Relative, in ASCII, with "/" between parts that are neither empty, hidden, "." nor ".."."""
+SAFE_NAME = re.compile(rf"{NAME_PART}(/{NAME_PART})*")
+"""The names that ``bundle.manifest.Name`` takes."""
 
 
 def check_payload_names(names: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Finding one record by its id: a page of the index, a row of the frame table, one frame.
+"""Finding one record by its id: a page of the index, a row of the frame table, one frame up to the record.
 
 Everything read is checked against the digests in export.json, so a record that comes out is as genuine as export.json
 itself, which the caller may have verified.
@@ -18,9 +18,10 @@ from bundle.digests import FramesDigest, frames_sha256, id_hash
 from bundle.envelope import MANIFEST
 from bundle.errors import FormatError
 from bundle.frames import parse_entries
-from bundle.index import lookup
+from bundle.index import ROOT_ENTRY_BYTES, checked_page, index_stem, lookup
 from bundle.manifest import Manifest
-from bundle.zframes import read_frame, read_frames
+from bundle.partial import MAX_FRAME, FrameText
+from bundle.zframes import read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from bundle.index import IndexEntry
     from bundle.manifest import Member
     from bundle.source import BundleReader
-
-MAX_FRAME = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,15 @@ def find_records(reader: BundleReader, upstream_id: str) -> Iterator[FoundRecord
     """
     listed = members_of(reader)
     for member in listed.values():
-        if member.frames_sha256 is not None and f"{index_stem(member)}.root" in listed:
+        if member.frames_sha256 is not None and f"{index_stem(member.path)}.root" in listed:
             yield from _in_member(reader, member, listed, upstream_id)
 
 
 def _in_member(
     reader: BundleReader, member: Member, listed: Mapping[str, Member], upstream_id: str
 ) -> Iterator[FoundRecord]:
-    stem = index_stem(member)
-    root = _checked(reader, listed[f"{stem}.root"])
-    entries = list(lookup(root, id_hash(upstream_id), partial(reader.read, f"{stem}.pages")))
+    read_page = partial(reader.read, f"{index_stem(member.path)}.pages")
+    entries = list(lookup(_root(reader, member, listed), id_hash(upstream_id), read_page))
     if not entries:
         return
     frames = frame_table(reader, member, listed)
@@ -112,26 +110,23 @@ def iterate_lines(reader: BundleReader, member: Member) -> Iterator[bytes]:
         raise FormatError(f"{member.path} does not hold the frames that export.json stands for")
 
 
-def index_stem(member: Member) -> str:
-    """Return the path of a framed member's index, without its suffix."""
-    return "indexes/" + member.path.split("/", 1)[1].removesuffix(".jsonl.zst")
-
-
 def read_lines(
     reader: BundleReader, member: Member, frames: list[FrameEntry], entries: Iterable[IndexEntry]
 ) -> Iterator[tuple[IndexEntry, bytes]]:
     """Yield each entry with the line it points to, checked against its digest.
 
-    A frame is read once as long as entries of it follow one another: sort them by frame.
+    A frame is read once, and only as far as its last entry, as long as entries of it follow one another: sort them by
+    frame and offset.
 
     Raises:
-        FormatError: A frame or a line is not the one that the index stands for.
+        FormatError: A line is not the one that the index stands for.
     """
     for number, group in itertools.groupby(entries, key=lambda entry: entry.frame):
         if number >= len(frames):
             raise FormatError(f"{member.path}: the index points to frame {number}, which does not exist")
-        plain = _frame(reader, member, frames[number])
-        for entry in group:
+        wanted = list(group)
+        plain = FrameText(reader, member, frames[number]).until_line(max(entry.offset for entry in wanted))
+        for entry in wanted:
             line = plain[entry.offset : plain.find(b"\n", entry.offset) + 1]
             if hashlib.sha256(line).digest() != entry.line_sha256:
                 raise FormatError(f"{member.path}: a record is not the one that the index stands for")
@@ -149,7 +144,7 @@ def frame_table(reader: BundleReader, member: Member, listed: Mapping[str, Membe
     Raises:
         FormatError: It is missing, is not the one that export.json lists, or is another member's.
     """
-    name = f"{index_stem(member)}.frames"
+    name = f"{index_stem(member.path)}.frames"
     if name not in listed:
         raise FormatError(f"{member.path} has no frame table")
     frames = parse_entries(_checked(reader, listed[name]))
@@ -158,12 +153,23 @@ def frame_table(reader: BundleReader, member: Member, listed: Mapping[str, Membe
     return frames
 
 
-def _frame(reader: BundleReader, member: Member, row: FrameEntry) -> bytes:
-    limit = min(MAX_FRAME, row.plain_bytes)
-    plain = read_frame(reader.read(member.path, row.offset, row.compressed_bytes), limit=limit)
-    if hashlib.sha256(plain).digest() != row.sha256:
-        raise FormatError(f"{member.path}: a frame is not the one that export.json stands for")
-    return plain
+def index_pages(reader: BundleReader, member: Member, listed: Mapping[str, Member]) -> Iterator[bytes]:
+    """Yield the pages of a member's index in order.
+
+    Raises:
+        FormatError: The index is missing, or is not the one that export.json stands for.
+    """
+    root = _root(reader, member, listed)
+    read_page = partial(reader.read, f"{index_stem(member.path)}.pages")
+    for number in range(len(root) // ROOT_ENTRY_BYTES):
+        yield checked_page(root, number, read_page)
+
+
+def _root(reader: BundleReader, member: Member, listed: Mapping[str, Member]) -> bytes:
+    name = f"{index_stem(member.path)}.root"
+    if name not in listed:
+        raise FormatError(f"{member.path} has no index root")
+    return _checked(reader, listed[name])
 
 
 def _checked(reader: BundleReader, member: Member) -> bytes:

@@ -143,6 +143,7 @@ def _verify(members: Iterator[StreamedMember], state: _State) -> tuple[Manifest,
     # 1. The envelope's first members, in order.
     files = {name: _small(_expect(members, name, step=1), state, step=1) for name in FIRST}
     manifest, key = _check_signed(files, state)
+    state.checks.check_listing(manifest.members)
     # 5. The payload, as listed.
     for listed in manifest.members:
         member = _expect(members, listed.path, step=5)

@@ -9,10 +9,15 @@ import pytest
 
 from bundle import records
 from bundle.diff import diff
+from bundle.partial import FrameText
 from bundle.source import open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bundle.frames import FrameEntry
+    from bundle.manifest import Member
+    from bundle.source import BundleReader
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -58,13 +63,13 @@ def test_changes_tell_what_they_are_about(make_one: Callable[..., Any]) -> None:
 
 def test_every_frame_is_read_once(make_one: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = make_one(0, name="none"), make_one(200, name="all")
-    read: list[bytes] = []
-    whole = records.read_frame
+    read: list[int] = []
 
-    def counted(data: bytes, *, limit: int) -> bytes:
-        read.append(data)
-        return whole(data, limit=limit)
+    class Counted(FrameText):
+        def __init__(self, reader: BundleReader, member: Member, row: FrameEntry) -> None:
+            super().__init__(reader, member, row)
+            read.append(row.offset)
 
-    monkeypatch.setattr(records, "read_frame", counted)
+    monkeypatch.setattr(records, "FrameText", Counted)
     assert len(diff(open_bundle(before.path), open_bundle(after.path)).changes) == 200
     assert len(read) == len(set(read)) < 200

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bundle import seekable, tar
-from bundle.content import Limits
+from bundle.content import ContentChecks, Limits
 from bundle.envelope import FIRST, LAST
 from bundle.errors import UnreadableError, VerificationError
 from bundle.keys import generate_key_pair, load_public_key
+from bundle.manifest import Member
 from bundle.source import LocalFile, open_archive, open_bundle
 from bundle.verify import verify
 
@@ -298,7 +299,8 @@ def _part(made: Any, name: str) -> bytes:
         ("indexes/advisories.pages", lambda data: data[112:224] + data[:112] + data[224:], "step 8.*not sorted"),
         ("indexes/advisories.pages", lambda data: data[:-1], "step 8.*no multiple"),
         ("indexes/advisories.pages", lambda data: data[:-1] + b"x", "step 12.*exactly its records"),
-        ("indexes/advisories.pages", lambda data: data[112:], "step 12.*exactly its records"),
+        ("indexes/advisories.pages", lambda data: data[112:], "step 8.*one row for every record"),
+        ("indexes/advisories.pages", lambda data: data[:112] + data[:-112], "step 12.*exactly its records"),
         ("data/advisories.jsonl.zst", lambda data: data + data, "step 7"),
         ("data/advisories.jsonl.zst", lambda data: data[:-1], "step 7.*cut off"),
         ("data/advisories.jsonl.zst", lambda _: b"plain text", "step 7.*does not begin"),
@@ -314,6 +316,28 @@ def test_what_was_signed_wrongly_is_refused_too(
     with pytest.raises(VerificationError, match=message) as caught:
         verify(made.path, keys=[made.key], deep=True)
     assert caught.value.member == name or caught.value.step == 12
+
+
+@pytest.mark.parametrize(("part", "step"), [("frames", 7), ("pages", 8), ("root", 8)])
+def test_a_framed_member_has_a_whole_index(make_one: Callable[..., Any], part: str, step: int) -> None:
+    made = make_one(5, change={f"indexes/advisories.{part}": None})
+    message = rf"step {step}, data/advisories\.jsonl\.zst: export\.json lists no indexes/advisories\.{part}"
+    with pytest.raises(VerificationError, match=message):
+        verify(made.path, keys=[made.key])
+
+
+def test_no_two_framed_members_share_an_index() -> None:
+    facts = {"media_type": "a/b", "bytes": 0, "sha256": "0" * 64, "records": 0, "plain_bytes": 0}
+    table = {
+        ("data/a.jsonl.zst", "other/a.jsonl.zst"): "other/a",
+        ("data/a.jsonl",): "data/a",
+        ("README.md",): "README.md",
+    }
+    for names, refused in table.items():
+        members = [Member(path=name, frames_sha256="0" * 64, **facts) for name in names]  # type: ignore[arg-type]
+        indexes = [Member(path=f"indexes/a.{part}", **facts) for part in ("frames", "pages", "root")]  # type: ignore[arg-type]
+        with pytest.raises(VerificationError, match=f"step 7, {refused}.*no index of its own"):
+            ContentChecks(Limits(), deep=False).check_listing([*members, *indexes])
 
 
 @pytest.mark.parametrize("facts", [{"records": 9}, {"plain_bytes": 9}, {"frames_sha256": "0" * 64}])
