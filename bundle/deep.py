@@ -35,6 +35,10 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     policy_snapshot_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class _Evaluation(msgspec.Struct, frozen=True):
+    finding: str
+
+
 FIELDS = tuple((field.encode_name, field.name) for field in msgspec.structs.fields(Envelope))
 
 
@@ -95,11 +99,11 @@ class RecordCheck:
 
     def _evaluation(self, line: bytes) -> IndexEntry:
         try:
-            finding = str(json.loads(line)["finding"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise VerificationError(STEP, self._member, "a line is no evaluation") from error
+            hashed = id_hash(msgspec.json.decode(line, type=_Evaluation).finding)
+        except (ValueError, RecursionError) as error:
+            raise VerificationError(STEP, self._member, f"a line is no evaluation: {error}") from error
         digest = hashlib.sha256(line).digest()
-        return IndexEntry(id_hash(finding), digest, digest, digest, 0, 0)
+        return IndexEntry(hashed, digest, digest, digest, 0, 0)
 
 
 def canonical_line(record: Envelope) -> bytes:

@@ -91,7 +91,7 @@ class _Side:
         for _, line in read_lines(self._reader, self._member, table, entries):
             try:
                 named = msgspec.json.decode(line, type=_Line)
-            except msgspec.MsgspecError as error:
+            except (ValueError, RecursionError) as error:
                 raise FormatError(f"{self._member.path}: a line is no record: {error}") from error
             yield Change(kind, named.kind, named.id or named.finding, named.source, named.locator)
 

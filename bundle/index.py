@@ -85,9 +85,11 @@ def check_page(page: bytes, last: bytes) -> bytes:
     """Return the last row of a page, whose rows must follow ``last`` and each other in order.
 
     Raises:
-        FormatError: They do not, or the page ends within a row.
+        FormatError: They do not, or the page is empty or ends within a row.
     """
     rows = split_page(page)
+    if not rows:
+        raise FormatError("an index page without rows")
     if rows != sorted(rows) or rows[0] < last:
         raise FormatError("index rows are not sorted")
     return rows[-1]

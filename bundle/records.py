@@ -18,7 +18,7 @@ from bundle.digests import FramesDigest, frames_sha256, id_hash
 from bundle.envelope import MANIFEST
 from bundle.errors import FormatError
 from bundle.frames import parse_entries
-from bundle.index import ROOT_ENTRY_BYTES, checked_page, index_stem, lookup
+from bundle.index import ROOT_ENTRY_BYTES, check_page, checked_page, index_stem, lookup
 from bundle.manifest import Manifest
 from bundle.partial import MAX_FRAME, FrameText
 from bundle.zframes import read_frames
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from bundle.index import IndexEntry
     from bundle.manifest import Member
     from bundle.source import BundleReader
+
+
+MAX_TABLE = 256 << 20
+"""The largest frame table or index root that is read: enough for four million frames or six million pages."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def id_of(line: bytes) -> str | None:
     """
     try:
         named = msgspec.json.decode(line, type=_Named)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"a line is no record: {error}") from error
     return named.finding if named.id is None else named.id
 
@@ -157,12 +161,15 @@ def index_pages(reader: BundleReader, member: Member, listed: Mapping[str, Membe
     """Yield the pages of a member's index in order.
 
     Raises:
-        FormatError: The index is missing, or is not the one that export.json stands for.
+        FormatError: The index is missing, is not the one that export.json stands for, or is not sorted.
     """
     root = _root(reader, member, listed)
     read_page = partial(reader.read, f"{index_stem(member.path)}.pages")
+    last = b""
     for number in range(len(root) // ROOT_ENTRY_BYTES):
-        yield checked_page(root, number, read_page)
+        page = checked_page(root, number, read_page)
+        last = check_page(page, last)
+        yield page
 
 
 def _root(reader: BundleReader, member: Member, listed: Mapping[str, Member]) -> bytes:
@@ -173,6 +180,8 @@ def _root(reader: BundleReader, member: Member, listed: Mapping[str, Member]) ->
 
 
 def _checked(reader: BundleReader, member: Member) -> bytes:
+    if member.bytes > MAX_TABLE:
+        raise FormatError(f"{member.path} has {member.bytes} bytes; at most {MAX_TABLE} are read")
     data = reader.read(member.path)
     if hashlib.sha256(data).hexdigest() != member.sha256:
         raise FormatError(f"{member.path} is not the one that export.json lists")

@@ -144,7 +144,14 @@ class ArchiveReader(_Reader):
 
 
 class ArchiveForm(Protocol):
-    """What differs between archives: where the bytes of members and their headers lie in the file."""
+    """What differs between archives: where the bytes of members and their headers lie in the file.
+
+    ``end`` is where the last of them can end.
+    """
+
+    @property
+    def end(self) -> int:
+        """The number of bytes that ``read_plain`` can return."""
 
     def read_plain(self, offset: int, length: int) -> bytes:
         """Return bytes of members and headers."""
@@ -164,6 +171,7 @@ class TarZstForm:
     """Tar bytes in the frames of a container."""
 
     file: RangeFile
+    end: int
 
     def read_plain(self, offset: int, length: int) -> bytes:
         """Return tar bytes."""
@@ -189,6 +197,11 @@ class ZipForm:
     """Stored members one after another."""
 
     file: RangeFile
+
+    @property
+    def end(self) -> int:
+        """The size of the file."""
+        return self.file.size
 
     def read_plain(self, offset: int, length: int) -> bytes:
         """Return bytes as they are."""
@@ -254,8 +267,12 @@ def open_archive(file: RangeFile) -> ArchiveReader:
 
     for name in FIRST:
         end = place(name, _small_size(form, name, end))
-    for member in Manifest.from_bytes(reader.read(MANIFEST)).members:
-        end = place(member.path, member.bytes)
+    for path, size in _payload(reader.read(MANIFEST)):
+        end = place(path, size)
+        if end > form.end:
+            raise FormatError(
+                f"{path} lies beyond the end of the file", advice="The bundle is cut off; fetch it again."
+            )
     for name in LAST:
         end = place(name, _small_size(form, name, end))
     return reader
@@ -268,8 +285,7 @@ def _form(file: RangeFile) -> ArchiveForm:
     footer = file.read_at(max(file.size - seekable.TABLE_FOOTER, 0), seekable.TABLE_FOOTER)
     if len(footer) < seekable.TABLE_FOOTER or footer[5:] != struct.pack("<I", seekable.FOOTER_MAGIC):
         raise FormatError("it does not end with a seek table", advice="Name a bundle's file, or its extracted folder.")
-    seekable.plain_size(file.size, int.from_bytes(footer[:4], "little"))
-    return TarZstForm(file)
+    return TarZstForm(file, seekable.plain_size(file.size, int.from_bytes(footer[:4], "little")))
 
 
 def _small_size(form: ArchiveForm, name: str, offset: int) -> int:
@@ -280,9 +296,15 @@ def _small_size(form: ArchiveForm, name: str, offset: int) -> int:
     return size
 
 
+def _payload(manifest: bytes) -> list[tuple[str, int]]:
+    """Return (name, size) of what a manifest lists."""
+    members = Manifest.from_bytes(manifest).members
+    check_payload_names(member.path for member in members)
+    return [(member.path, member.bytes) for member in members]
+
+
 def _open_folder(folder: Path) -> FolderReader:
     with (folder / MANIFEST).open("rb") as file:
-        manifest = Manifest.from_bytes(file.read(MAX_MANIFEST))
-    check_payload_names(member.path for member in manifest.members)
-    names = [*FIRST, *(member.path for member in manifest.members), *LAST]
+        payload = _payload(file.read(MAX_MANIFEST))
+    names = [*FIRST, *(path for path, _ in payload), *LAST]
     return FolderReader(sizes={name: (folder / name).stat().st_size for name in names}, folder=folder)

@@ -55,6 +55,8 @@ def parse(block: bytes) -> tuple[str, int]:
     Raises:
         FormatError: It is not exactly the header this module would write.
     """
+    if len(block) != BLOCK:
+        raise FormatError("a tar header is cut off")
     try:
         name = block[:MAX_NAME].rstrip(b"\x00").decode("ascii")
         size = int(block[124:135], 8) if block[124] < BASE_256 else int.from_bytes(block[125:136], "big")

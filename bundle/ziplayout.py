@@ -75,6 +75,8 @@ def parse(header: bytes) -> tuple[str, int, int]:
     Raises:
         FormatError: It is not exactly the header this module would write.
     """
+    if len(header) != FIXED + rest_of_header(header[:FIXED]):
+        raise FormatError("a zip header is cut off")
     crc, stated, _, length, extra = struct.unpack("<IIIHH", header[14:FIXED])
     try:
         name = header[FIXED : FIXED + length].decode("ascii")
