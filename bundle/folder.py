@@ -12,13 +12,13 @@ from bundle.errors import FormatError, UnreadableError
 from bundle.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
 MAX_MANIFEST = 64 << 20
 
 
-def folder_members(folder: Path) -> Iterator[StreamedMember]:
+def folder_members(folder: Path) -> Generator[StreamedMember]:
     """Yield the members of a bundle that lies in a folder.
 
     export.json is read for the list of the payload only after the caller has taken, and so could check, the members

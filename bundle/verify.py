@@ -26,6 +26,7 @@ any bytes.
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -125,7 +126,9 @@ def _verify_source(source: Path | BinaryIO, state: _State) -> Verified:
     if not isinstance(source, Path):
         return _verify_archive(source, state)
     if source.is_dir():
-        manifest, key = _verify(folder_members(source), state)
+        # A refusal must not leave the file open that it is about.
+        with closing(folder_members(source)) as members:
+            manifest, key = _verify(members, state)
         return Verified(manifest, key.key_id, None, state.checks.deep, "dir")
     with source.open("rb") as file:
         return _verify_archive(file, state)
