@@ -31,7 +31,7 @@ SHOWN = 20
 ORDER = ", ".join(EXPORT_ORDER)
 IDENTITY = {
     **dict.fromkeys(KIND_OF_TABLE, (*EXPORT_ORDER[:5], "key_hash", "id_hash", "format", "media_type")),
-    "quarantine": ("tenant", "source", "locator", "line", "sha256", "key_hash"),
+    "quarantine": ("tenant", "source", "locator", "line_number", "sha256", "key_hash"),
 }
 """What a tombstone keeps, by table."""
 

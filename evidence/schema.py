@@ -63,7 +63,7 @@ QUARANTINE = pa.schema(
         pa.field("tenant", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("locator", pa.string(), nullable=False),  # of the file, also when it is one of JSON lines
-        pa.field("line", pa.int64(), nullable=False),  # number of the line in a file of JSON lines, else 0
+        pa.field("line_number", pa.int64(), nullable=False),  # in a file of JSON lines, else 0
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("key_hash", pa.binary(), nullable=False),  # SHA-256 of the canonical JSON array of the above
         # History, as in RECORDS; a tombstone says that the document is quarantined no longer.

@@ -67,7 +67,7 @@ class Refused(NamedTuple):
     tenant: str
     source: str
     locator: str
-    line: int
+    line_number: int
     sha256: str
     key_hash: bytes
     reason: str

@@ -18,7 +18,7 @@ QUARANTINED = "SELECT source, split_part(reason, ':', 1) AS what, count(*) FROM 
 STORED = "SELECT source, format, count(*) FROM current_{table} GROUP BY ALL"
 KEPT = (
     "SELECT source, '', count(*) FROM current_{table} WHERE (tenant, source, locator) IN "
-    "(SELECT (tenant, source, locator) FROM current_quarantine WHERE line = 0) GROUP BY ALL"
+    "(SELECT (tenant, source, locator) FROM current_quarantine WHERE line_number = 0) GROUP BY ALL"
 )
 """Records of documents that are quarantined now: their last good observations."""
 
