@@ -143,6 +143,50 @@ FINDINGS = {
             "p.yaml:7:1: retention.value: mode days needs a value",
         ],
     ),
+    "the same twice": (
+        GOOD.replace("[advisories]", "[vex, vex]") + "distribution: [http, oci, http]\n",
+        ["p.yaml:5:16: include[1]: vex is listed twice", "p.yaml:6:27: distribution[2]: http is listed twice"],
+    ),
+    "a policy mode where there is no policy": (
+        GOOD + "policySnapshotMode: optional\n",
+        ["p.yaml:6:1: policySnapshotMode: json:raw carries no policy; expected none"],
+    ),
+    "strictness without encryption": (
+        GOOD + "encryption: {strict: true}\n",
+        ["p.yaml:6:14: encryption.strict: strict has no effect while encryption is not enabled"],
+    ),
+    "a receiver that is no key": (
+        GOOD + "encryption: {recipientKeys: [anna@example.com]}\n",
+        [
+            "p.yaml:6:30: encryption.recipientKeys[0]: expected a public key: age1..., ssh-ed25519 ... or ssh-rsa ...",
+        ],
+    ),
+    "forever, for seven days": (
+        GOOD + "retention: {mode: forever, value: 7}\n",
+        ["p.yaml:6:28: retention.value: mode forever takes no value"],
+    ),
+    "a range from any minute": (
+        GOOD + "schedule: {cron: '*-5 * * * *'}\n",
+        ["p.yaml:6:12: schedule.cron: '*-5' is no minute (0 to 59)"],
+    ),
+    "a day of no week": (
+        GOOD + "schedule: {cron: '0 6 * * MUN'}\n",
+        ["p.yaml:6:12: schedule.cron: 'MUN' is no day of week (0 to 7)"],
+    ),
+    "a list where an object belongs": (
+        GOOD + "adapterOptions: [x]\n",
+        ["p.yaml:6:1: adapterOptions: expected an object, got an array"],
+    ),
+    "an option of an impossible type": (
+        GOOD + "adapterOptions: {x: 1.5}\n",
+        [
+            "p.yaml:6:18: adapterOptions.x: expected true or false, a whole number, a string, an array of strings; got a number"
+        ],
+    ),
+    "a list as the name of a field": (
+        GOOD + "? [a]\n: b\n",
+        ["p.yaml:6:3: expected the name of a field"],
+    ),
     "an alias": (
         GOOD + "selectors: &a {ids: [x]}\n",
         ["p.yaml:6:12: anchors and aliases are not allowed; write the value out"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import shutil
@@ -317,24 +318,39 @@ SMALL_SELECTORS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
-@given(history=st.lists(INGEST, max_size=4), stated=SMALL_SELECTORS, random=st.randoms(use_true_random=False))
+def export_order(row: Row) -> list[bytes]:
+    return [row[name].encode() for name in KEY]
+
+
+FILES: dict[str, Callable[[list[list[Row]]], list[list[Row]]]] = {
+    "one an ingest, each in the order of export": lambda ingests: [sorted(each, key=export_order) for each in ingests],
+    "one an ingest, in no order": lambda ingests: [sorted(each, key=lambda row: row["key_hash"]) for each in ingests],
+    "one for all, in the order of export": lambda ingests: [sorted(itertools.chain(*ingests), key=export_order)],
+    "one for all, one ingest after the other": lambda ingests: [
+        [row for each in ingests for row in sorted(each, key=export_order)]
+    ],
+    "one a row": lambda ingests: [[row] for each in ingests for row in each],
+}
+"""Files that a store could have: as ingests leave them, after compaction, and written by another program."""
+
+
+@pytest.mark.parametrize("kind", FILES)
+@settings(max_examples=15)
+@given(history=st.lists(INGEST, max_size=4), stated=SMALL_SELECTORS)
 def test_only_what_is_current_is_selected_in_the_order_of_export(
-    history: list[Any], stated: Row, random: Any, make_row: Any, write_rows: Any, current_of: Any
+    kind: str, history: list[Any], stated: Row, make_row: Any, write_rows: Any, current_of: Any
 ) -> None:
     """Whatever the history: older observations, tombstones, A, B, A again, files that overlap, files out of order."""
+    ingests = [
+        [make_row(**key, **content, revision=revision) for key, content in ingest]
+        for revision, ingest in enumerate(history, start=1)
+    ]
+    rows = list(itertools.chain(*ingests))
     with tempfile.TemporaryDirectory() as folder:
-        files, rows = [], []
-        for revision, ingest in enumerate(history, start=1):
-            made = [make_row(**key, **content, revision=revision) for key, content in ingest]
-            rows += made
-            made.sort(key=lambda row: [row[name].encode() for name in KEY])
-            if random.random() < 0.25:
-                random.shuffle(made)
-            if made:
-                files.append(write_rows(Path(folder, f"{revision}.parquet"), made))
-        random.shuffle(files)
-        check(current_of(rows), scan_of(tuple(files), parse_selectors(stated), Path(folder, "spill")))
+        paths = (Path(folder, f"{number}.parquet") for number in itertools.count())
+        files = [write_rows(path, made) for path, made in zip(paths, FILES[kind](ingests), strict=False) if made]
+        for order in (files, files[::-1])[: len(files)]:
+            check(current_of(rows), scan_of(tuple(order), parse_selectors(stated), Path(folder, "spill")))
 
 
 def test_files_in_the_order_of_export_are_streamed_as_they_lie(real_store: Any, tmp_path: Path) -> None:
