@@ -69,11 +69,16 @@ def value_counts(values: pa.Array) -> dict[str, int]:
 
 
 def fixed_bytes(column: pa.Array) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    """Return a fixed-size (or equally long) binary column as a (rows, width) array of bytes, without a copy."""
-    if not pa.types.is_fixed_size_binary(column.type):
-        width = len(column[0].as_py()) if len(column) else 1
-        column = column.cast(pa.binary(width))
-    width = column.type.byte_width
-    buffer = np.frombuffer(column.buffers()[1] or b"", dtype=np.uint8)
-    start = column.offset * width
-    return buffer[start : start + len(column) * width].reshape(len(column), width)
+    """Return a binary column whose values are equally long as a (rows, width) array of bytes, without a copy."""
+    if pa.types.is_fixed_size_binary(column.type):
+        width = column.type.byte_width
+        start, data = column.offset * width, column.buffers()[1]
+    else:
+        _, offset_buffer, data = column.buffers()
+        offsets = np.frombuffer(offset_buffer, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+        start = int(offsets[0]) if len(column) else 0
+        width = int(offsets[1]) - start if len(column) else 1
+        if not np.array_equal(np.diff(offsets), np.full(len(column), width)):
+            raise ValueError("digests of different lengths stand in one column")
+    view = np.frombuffer(data or b"", dtype=np.uint8)
+    return view[start : start + len(column) * width].reshape(len(column), width)

@@ -219,9 +219,9 @@ def _stream(scan: Scan, files: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     for file in files:
         with _reading():
             for batch in read_file(file, STREAMED_COLUMNS):
-                chosen = pc.is_in(batch.column("tenant"), value_set=tenants)
+                chosen = pc.is_in(_plain(batch.column("tenant")), value_set=tenants)
                 if len(sources):
-                    chosen = pc.and_(chosen, pc.is_in(batch.column("source"), value_set=sources))
+                    chosen = pc.and_(chosen, pc.is_in(_plain(batch.column("source")), value_set=sources))
                 yield batch if pc.all(chosen).as_py() else batch.filter(chosen)
 
 
@@ -297,9 +297,11 @@ def _increasing(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> bool:
     rows = batch.num_rows - (0 if last is not None else 1)
     undecided = np.ones(rows, dtype=bool)
     for column in KEY_COLUMNS:
-        values = batch.column(column)
+        if _constant(batch.column(column)) and (last is None or last.column(column)[0] == batch.column(column)[0]):
+            continue
+        values = _plain(batch.column(column))
         if last is not None:
-            values = pa.concat_arrays([last.column(column), values])
+            values = pa.concat_arrays([_plain(last.column(column)), values])
         before, after = values[:-1], values[1:]
         if _numpy(pc.less(after, before))[undecided].any():
             return False
@@ -307,6 +309,15 @@ def _increasing(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> bool:
         if not undecided.any():
             return True
     return not rows
+
+
+def _constant(column: pa.Array) -> bool:
+    """Whether a column is known to hold one value only."""
+    return pa.types.is_dictionary(column.type) and len(column.dictionary) == 1
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _numpy(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
