@@ -146,9 +146,8 @@ def _groups(rows: pa.RecordBatchReader) -> Iterator[tuple[pa.RecordBatch, int]]:
     """Yield (row group, bytes of its content)."""
     for batch in rows:
         sizes = np.zeros(batch.num_rows, dtype=np.int64)
-        for name in CONTENT:
-            if name in batch.schema.names:
-                sizes += pc.binary_length(batch.column(name)).to_numpy(zero_copy_only=False)
+        for name in _content(batch.schema):
+            sizes += pc.binary_length(batch.column(name)).to_numpy(zero_copy_only=False)
         for start, length in cuts(sizes, limit=GROUP_BYTES, rows=GROUP_ROWS):
             yield batch.slice(start, length), int(sizes[start : start + length].sum())
 
@@ -165,12 +164,18 @@ def cuts(sizes: np.ndarray[Any, Any], *, limit: int, rows: int) -> Iterator[tupl
         start += length
 
 
+def _content(schema: pa.Schema) -> list[str]:
+    """Return the columns of a table that hold documents; elsewhere a line may be a number."""
+    return [name for name in CONTENT if name in schema.names and pa.types.is_binary(schema.field(name).type)]
+
+
 def _options(schema: pa.Schema, statistics: tuple[str, ...]) -> Mapping[str, Any]:
     """Return how columns are written: exported lines so that they are read fast, originals so that they are small."""
     leaves = _leaves(schema)
-    plain = {*CONTENT, *DIGESTS}
+    content = _content(schema)
+    plain = {*content, *DIGESTS}
     return {
-        "compression": {name: "lz4" if name == "line" else "zstd" for name in leaves},
+        "compression": {name: "lz4" if name == "line" and name in content else "zstd" for name in leaves},
         "use_dictionary": [name for name in leaves if name not in plain],
         "write_statistics": [name for name in leaves if name in statistics],
     }
