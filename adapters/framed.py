@@ -175,10 +175,11 @@ def line_buffer(column: pa.Array) -> tuple[memoryview, Sizes]:
 def tallied(
     batches: Iterable[pa.RecordBatch], add: Callable[[pa.RecordBatch], None]
 ) -> Generator[pa.RecordBatch, None, None]:
-    """Pass batches through, counting each on the way."""
+    """Pass batches through, counting each on the way; those without records are left out."""
     for batch in batches:
-        add(batch)
-        yield batch
+        if batch.num_rows:
+            add(batch)
+            yield batch
 
 
 def _span(cut: Cut, starts: Sizes, sizes: Sizes) -> tuple[int, int]:
