@@ -1,7 +1,7 @@
 """Reading the Parquet files of a pinned table: front to back, or rows by their places.
 
-Batches hold about BATCH_BYTES of lines, however large single lines are. Files are opened through a memory map, so what
-is not asked for is not read.
+Batches hold about BATCH_BYTES of lines, however large single lines are. Only the columns and row groups that are asked
+for are read, when they are asked for.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def first_and_last(path: str, columns: Sequence[str]) -> tuple[tuple[Any, ...], 
 
 def open_parquet(path: str) -> pq.ParquetFile:
     """Open a file for reading no more of it than is asked for; columns of REPEATED come as dictionaries."""
-    return pq.ParquetFile(path, pre_buffer=False, memory_map=True, read_dictionary=REPEATED)
+    return pq.ParquetFile(path, pre_buffer=False, read_dictionary=REPEATED)
 
 
 def _batch_rows(group: Any) -> int:
