@@ -144,8 +144,9 @@ def _generate(options: argparse.Namespace) -> float:
                 yield from pa.Table.from_pylist(batch, RECORDS).to_batches()
 
         reader = pa.RecordBatchReader.from_batches(RECORDS, batches())
-        store.append("advisories", reader)
-    store.commit(revision=1, made_at=datetime.now(UTC))
+        with store.writing() as writing:
+            writing.append("advisories", reader)
+            writing.commit(datetime.now(UTC))
     lines.rename(lines.with_name("lines"))
     return time.perf_counter() - started
 

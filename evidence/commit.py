@@ -17,16 +17,17 @@ from evidence.staging import STAGED, Origin, write_piece, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from evidence.ingest import IngestOptions
-    from evidence.store import Snapshot, Store
+    from evidence.store import Snapshot, Store, Writing
 
 SAFE_PART = 10
 """One in so many of a source's records may be removed by a sync without being told so."""
 
-LATER_PIECES = 50_000_000
-"""First number of pieces that are written here; those of workers are lower."""
+LATER_PIECES, TOMBSTONES = 50_000_000, 75_000_000
+"""First numbers of pieces that are written here; those of workers are lower."""
 
 REPEATS_AT_ONCE = 200
 
@@ -44,7 +45,7 @@ class Committed:
 
 
 def commit_staged(store: Store, folder: Path, options: IngestOptions, source: str | None) -> Committed:
-    """Append what is new in a folder of staged rows, and make it a snapshot; call it under the store's lock.
+    """Append what is new in a folder of staged rows, and make it a snapshot.
 
     Args:
         store: Where to.
@@ -56,21 +57,17 @@ def commit_staged(store: Store, folder: Path, options: IngestOptions, source: st
         ValidationError: A sync would remove too much; nothing was changed.
         StorageError: The store cannot be read or written; nothing new is visible.
     """
-    snapshot = store.snapshot()
-    with open_database(spill=folder / "spill") as connection:
-        comparison = Comparison(connection, store, snapshot, folder)
-        for number, table in enumerate(KIND_OF_TABLE):
-            _number_repeated_lines(comparison, table, options.tenant, (folder, LATER_PIECES * (number + 1)))
-        counts = {table: comparison.compare(table) for table in STAGED_TABLES}
-        removed = _remove(comparison, folder, options, source) if options.sync and source else 0
-        if comparison.released(options.tenant, source if options.sync else None):
+    whole = source if options.sync else None
+    with store.writing() as writing, open_database(spill=folder / "spill") as connection:
+        comparison = Comparison(connection, store, writing.previous, folder)
+        for table in KIND_OF_TABLE:
+            _number_repeated_lines(comparison, table, options.tenant, folder)
+        counts = [comparison.compare(table, whole=whole is not None) for table in KIND_OF_TABLE]
+        comparison.compare("quarantine", whole=True)
+        removed = _remove(comparison, folder, options, whole) if whole is not None else 0
+        if comparison.released(options.tenant, whole):
             _write_tombstones(comparison, folder, "quarantine")
-        records = [counts[table] for table in KIND_OF_TABLE]
-        if any(comparison.fresh(table) for table in STAGED_TABLES):
-            store.recover(snapshot)
-            history = History(snapshot.revision + 1, options.observed_at)
-            snapshot = _append(store, comparison, folder, history)
-        return _committed(records, comparison, removed, snapshot)
+        return _committed(counts, comparison, removed, _append(writing, comparison, folder, options.observed_at))
 
 
 def _committed(records: list[Counts], comparison: Comparison, removed: int, snapshot: Snapshot) -> Committed:
@@ -84,23 +81,24 @@ def _committed(records: list[Counts], comparison: Comparison, removed: int, snap
     )
 
 
-def _append(store: Store, comparison: Comparison, folder: Path, history: History) -> Snapshot:
-    for table in STAGED_TABLES:
-        if count := comparison.fresh(table):
-            rows = in_order(comparison.places(table), folder, table)
-            store.append(table, observed(rows, STORE_TABLES[table], history, count=count))
-    count, affected = comparison.affected()
-    if count:
-        store.append("affected", observed(affected, STORE_TABLES["affected"], history, count=count))
-    return store.commit(revision=history.revision, made_at=history.observed_at)
+def _append(writing: Writing, comparison: Comparison, folder: Path, observed_at: datetime) -> Snapshot:
+    """Append what is new, and return its snapshot; the one before when nothing is."""
+    history = History(writing.revision, observed_at)
+    fresh = {table: count for table in STAGED_TABLES if (count := comparison.fresh(table))}
+    for table, count in fresh.items():
+        rows = in_order(comparison.places(table), folder, table)
+        writing.append(table, observed(rows, STORE_TABLES[table], history, count=count))
+    if "advisories" in fresh:
+        count, affected = comparison.affected()
+        if count:
+            writing.append("affected", observed(affected, STORE_TABLES["affected"], history, count=count))
+    return writing.commit(observed_at) if fresh else writing.previous
 
 
-def _number_repeated_lines(comparison: Comparison, table: str, tenant: str, place: tuple[Path, int]) -> None:
+def _number_repeated_lines(comparison: Comparison, table: str, tenant: str, folder: Path) -> None:
     """Stage lines again that need a locator: their file has their id more than once, or they have none."""
-    folder, piece = place
     repeated = comparison.repeated(table)
-    for start in range(0, len(repeated), REPEATS_AT_ONCE):
-        piece += 1
+    for piece, start in enumerate(range(0, len(repeated), REPEATS_AT_ONCE), start=LATER_PIECES):
         rows = [_numbered(folder, table, tenant, each) for each in repeated[start : start + REPEATS_AT_ONCE]]
         write_rows({table: rows}, folder, piece)
         comparison.add(table, piece)
@@ -138,7 +136,7 @@ def _refuse_many(removal: Removal, allowed: int | None, source: str) -> None:
 
 def _write_tombstones(comparison: Comparison, folder: Path, table: str) -> None:
     """Write pieces of tombstones: the identity stays, the content goes."""
-    for number, batch in enumerate(comparison.last_rows(table), start=LATER_PIECES // 2):
+    for number, batch in enumerate(comparison.last_rows(table), start=TOMBSTONES):
         piece = pa.Table.from_batches([_tombstones(batch, STAGED[table])])
         rows = piece.num_rows
         write_piece(piece, (folder, table, number), [Origin("", 0, 0)] * rows, [0] * rows)

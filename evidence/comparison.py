@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.dataset as ds
 
 from evidence.current import LATEST
 from evidence.errors import DAMAGED, StorageError, reason_of
@@ -72,8 +72,11 @@ class Comparison:
             folder: Where the pieces lie.
         """
         self._connection, self._store, self._snapshot, self._folder = connection, store, snapshot, folder
+        self._staged = {table for table in STAGED_TABLES if any(folder.glob(f"*-{table}.keys.parquet"))}
+        self._compared: set[str] = set()
         for table in STAGED_TABLES:
-            self._load(f"staged_{table}", f"*-{table}.keys.parquet", KEYS)
+            self._load("keys", f"*-{table}.keys.parquet", KEYS)
+            self._run(f"CREATE TABLE staged_{table} AS SELECT * FROM keys")  # noqa: S608 - own names
 
     def repeated(self, table: str) -> list[tuple[Any, ...]]:
         """Return (piece, row, source, origin, file, line, locator) of lines that need a locator.
@@ -82,6 +85,8 @@ class Comparison:
         file's locator and "#n": that is its id. They are no longer part of what is compared: each has to be staged
         again under its locator.
         """
+        if table not in self._staged:
+            return []
         found = self._all(
             "SELECT piece, row, source, origin, file, line, "  # noqa: S608 - own names
             "CASE WHEN upstream_id = '' THEN origin ELSE '' END || '#' || n FROM (SELECT *, row_number() OVER "
@@ -97,11 +102,18 @@ class Comparison:
         """Take a piece that was written later into the comparison."""
         self._insert(f"staged_{table}", table, piece)
 
-    def compare(self, table: str) -> Counts:
+    def compare(self, table: str, *, whole: bool) -> Counts:
         """Find the rows of a table that differ from its current state: they are ``fresh_<table>``.
 
         Two contents for one key are decided by the last file, line number and SHA-256, never by timing.
+
+        Args:
+            table: Name of the table.
+            whole: Whether it will be asked too what was not staged.
         """
+        if table not in self._staged and not (whole and table in self._snapshot.tables):
+            return Counts()
+        self._compared.add(table)
         self._connection.register(f"stored_{table}", self._store.rows(self._snapshot, table))
         self._run(f"CREATE TABLE current_{table} AS {LATEST.format(rows=f'stored_{table}')}")
         self._run(
@@ -117,7 +129,7 @@ class Comparison:
             f"CREATE TABLE superseded_{table} AS SELECT source, upstream_id, locator FROM staged_{table} "  # noqa: S608 - own names
             f"ANTI JOIN chosen_{table} USING (key_hash, sha256)"
         )
-        staged, fresh, superseded = (self._count(f"{name}_{table}") for name in ("staged", "fresh", "superseded"))
+        staged, fresh, superseded = self._counts(f"staged_{table}", f"fresh_{table}", f"superseded_{table}")
         return Counts(stored=fresh, unchanged=staged - fresh - superseded, superseded=superseded)
 
     def missing(self, table: str, tenant: str, source: str) -> Removal:
@@ -126,6 +138,8 @@ class Comparison:
         A file that is present but quarantined keeps its last good observation. Which records a quarantined line
         stands for cannot be known, so one such line keeps all records that came from lines.
         """
+        if table not in self._compared:
+            return Removal(0, 0)
         own = [tenant, source]
         self._run(
             f"CREATE TABLE missing_{table} AS SELECT key_hash FROM current_{table} "  # noqa: S608 - own names
@@ -135,11 +149,11 @@ class Comparison:
             f"(SELECT 1 FROM staged_quarantine WHERE tenant = ? AND source = ? AND ({UNREAD_LINES})))",
             [*own, *own, *own],
         )
-        present = self._all(
-            f"SELECT count(*) FROM current_{table} WHERE NOT tombstone AND tenant = ? AND source = ?",  # noqa: S608
-            own,
+        counts = (
+            f"SELECT (SELECT count(*) FROM missing_{table}), count(*) FROM current_{table} "  # noqa: S608 - own names
+            "WHERE NOT tombstone AND tenant = ? AND source = ?"
         )
-        return Removal(self._count(f"missing_{table}"), present[0][0])
+        return Removal(*self._all(counts, own)[0])
 
     def released(self, tenant: str, whole_source: str | None) -> int:
         """Find what is quarantined no longer: it is ``missing_quarantine``; return how many documents.
@@ -147,6 +161,8 @@ class Comparison:
         Whatever was quarantined in a file that this call read, and was not quarantined again. Of a source that was
         given as a whole, also what lay in files that are there no longer.
         """
+        if "quarantine" not in self._compared:
+            return 0
         seen = " UNION ".join(f"SELECT source, origin AS locator FROM staged_{table}" for table in STAGED_TABLES)  # noqa: S608
         self._run(
             f"CREATE TABLE missing_quarantine AS WITH seen AS ({seen}) SELECT key_hash FROM current_quarantine "  # noqa: S608 - own names
@@ -154,7 +170,7 @@ class Comparison:
             "AND (source = ? OR (source, locator) IN (SELECT (source, locator) FROM seen))",
             [tenant, whole_source],
         )
-        return self._count("missing_quarantine")
+        return self._counts("missing_quarantine")[0]
 
     def last_rows(self, table: str) -> Any:
         """Return a reader of the identities of the rows in ``missing_<table>``, to make tombstones of."""
@@ -175,27 +191,27 @@ class Comparison:
 
     def fresh(self, table: str) -> int:
         """Return how many rows of a table are to be appended."""
-        return self._count(f"fresh_{table}")
+        return self._counts(f"fresh_{table}")[0] if table in self._compared else 0
 
     def conflicts(self, table: str) -> list[str]:
         """Name some keys that occurred in this call with more than one content."""
+        if table not in self._staged:
+            return []
         found = self._all(f"SELECT DISTINCT * FROM superseded_{table} ORDER BY ALL LIMIT {SHOWN}")  # noqa: S608
         return [" ".join(part for part in each if part) for each in found]
 
     def affected(self) -> tuple[int, Any]:
         """Return what the fresh advisories affect, in the order of their export: how many rows, and a reader."""
         self._load("staged_affected", "*-advisories.affected.parquet", STAGED_AFFECTED)
-        self._run(
-            "CREATE VIEW fresh_affected AS SELECT * EXCLUDE (piece, row) "
-            "FROM staged_affected SEMI JOIN fresh_advisories USING (piece, row)"
-        )
+        rows = "FROM staged_affected SEMI JOIN fresh_advisories USING (piece, row)"
+        count = self._all(f"SELECT count(*) {rows}")[0][0]
         order = "tenant, source, upstream_id, locator, sha256, position"
-        return self.fresh("affected"), self._stream(f"SELECT * FROM fresh_affected ORDER BY {order}")  # noqa: S608
+        return count, self._stream(f"SELECT * EXCLUDE (piece, row) {rows} ORDER BY {order}", self._connection)
 
-    def _stream(self, query: str) -> Any:
-        """Return a reader over tables of this database that outlives later queries on the connection."""
+    def _stream(self, query: str, connection: duckdb.DuckDBPyConnection | None = None) -> Any:
+        """Return a reader over tables of this database that outlives later queries, unless on the connection given."""
         try:
-            return self._connection.cursor().execute(query).to_arrow_reader(FETCH_ROWS)
+            return (connection or self._connection.cursor()).execute(query).to_arrow_reader(FETCH_ROWS)
         except (duckdb.Error, pa.ArrowException) as error:
             raise _failed(error) from error
 
@@ -204,12 +220,10 @@ class Comparison:
         self._run(f"INSERT INTO {into} SELECT * FROM read_parquet(?)", [str(path)])  # noqa: S608 - own names
 
     def _load(self, name: str, pattern: str, schema: pa.Schema) -> None:
-        """Make a table, or for what is large a view, of the Parquet files that match a pattern, if any do."""
-        if not any(self._folder.glob(pattern)):
-            pq.write_table(schema.empty_table(), self._folder / pattern.replace("*", "00000000"))
-        kind = "VIEW" if schema is STAGED_AFFECTED else "TABLE"
-        files = str(self._folder / pattern).replace("'", "''")
-        self._run(f"CREATE {kind} {name} AS SELECT * FROM read_parquet('{files}')")  # noqa: S608 - a path of our own
+        """Make a view of the Parquet files that match a pattern, if any do."""
+        files = [str(path) for path in self._folder.glob(pattern)]
+        rows = ds.dataset(files, schema=schema) if files else schema.empty_table()
+        self._connection.register(name, rows)
 
     def _run(self, query: str, parameters: list[Any] | None = None) -> duckdb.DuckDBPyConnection:
         try:
@@ -224,8 +238,8 @@ class Comparison:
         except (duckdb.Error, pa.ArrowException) as error:
             raise _failed(error) from error
 
-    def _count(self, name: str) -> int:
-        return int(self._all(f"SELECT count(*) FROM {name}")[0][0])  # noqa: S608 - own names
+    def _counts(self, *names: str) -> tuple[int, ...]:
+        return self._all("SELECT " + ", ".join(f"(SELECT count(*) FROM {name})" for name in names))[0]  # noqa: S608
 
 
 def _failed(error: BaseException) -> StorageError:

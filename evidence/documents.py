@@ -71,17 +71,15 @@ def store_documents(store: Store, paths: list[Path], options: IngestOptions) -> 
     table = TABLES[options.kind]
     given = [(document, _id(document, options.kind)) for document in walk(paths, "documents")]
     chosen = {name: document.data for document, name in sorted(given, key=_last)}
-    with store.lock():
-        snapshot = store.snapshot()
+    with store.writing() as writing:
+        snapshot = writing.previous
         present = _digests(store, snapshot, table, options.tenant)
         fresh = {name: data for name, data in chosen.items() if present.get(name) != _digest(data)}
         if fresh:
-            store.recover(snapshot)
-            revision = snapshot.revision + 1
-            history = {"tenant": options.tenant, "revision": revision, "observed_at": options.observed_at}
+            history = {"tenant": options.tenant, "revision": writing.revision, "observed_at": options.observed_at}
             rows = [{**history, "id": name, "sha256": _digest(data), "raw": data} for name, data in fresh.items()]
-            store.append(table, pa.Table.from_pylist(rows, DOCUMENTS).to_reader())
-            snapshot = store.commit(revision=revision, made_at=options.observed_at)
+            writing.append(table, pa.Table.from_pylist(rows, DOCUMENTS).to_reader())
+            snapshot = writing.commit(options.observed_at)
     superseded = sum(document.data != chosen[name] for document, name in given)
     counts = {"seen": len(given), "stored": len(fresh), "superseded": superseded, "snapshot": snapshot.id}
     return {**counts, "unchanged": len(given) - len(fresh) - superseded}

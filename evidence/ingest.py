@@ -122,8 +122,7 @@ def ingest(
                 f"there is nothing to sync source {source} with: PATH has no document",
                 advice="If everything is to be removed, pass --allow-removals N. Nothing was changed.",
             )
-        with store.lock():
-            done = commit_staged(store, folder, options, source)
+        done = commit_staged(store, folder, options, source)
     report.stored, report.unchanged, report.superseded = done.stored, done.unchanged, done.superseded
     report.removed, report.snapshot, report.conflicts = done.removed, done.snapshot, list(done.conflicts)
     return report

@@ -1,7 +1,7 @@
 """The evidence store: Delta tables, and snapshots that pin one version of each.
 
-Readers use only snapshots. A snapshot is one row, committed last, so nobody ever sees half an ingest; what a crashed
-ingest left in a table without a snapshot is taken out of its next version by ``recover``.
+Readers use only snapshots. A snapshot is one row, committed last, so nobody ever sees half an ingest. What a crashed
+ingest left in a table is of no snapshot, and is taken out of the table by whoever writes to it next.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.dataset as ds
 
 from evidence.errors import DAMAGED, UNWRITABLE, StorageError, reason_of
 from evidence.schema import STORE_TABLES
-from evidence.tables import Tables
+from evidence.tables import NEWEST, Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,34 +99,11 @@ class Store:
             return ds.dataset(STORE_TABLES[table].empty_table())
         return self.tables.rows(table, pinned.version)
 
-    def append(self, table: str, rows: pa.RecordBatchReader) -> None:
-        """Append rows to a table in their order; they are visible once a snapshot is committed.
-
-        Args:
-            table: Name of the table.
-            rows: Rows of its schema; read as a stream on this machine.
-        """
-        self.tables.append(table, rows)
-
-    def recover(self, snapshot: Snapshot) -> None:
-        """Take out of every table what was written after a snapshot; its files stay, as every version does.
-
-        Call it under the lock and before appending: such rows are of an ingest that ended before its snapshot row.
-        """
-        # Made before all other tables, so that tables without it are known to be damage and not a beginning.
-        if not self.tables.exists(SNAPSHOTS):
-            self.tables.create(SNAPSHOTS)
-        for name in PINNED:
-            pinned = snapshot.tables.get(name)
-            self.tables.put_back(name, None if pinned is None else pinned.version)
-
-    def commit(self, *, revision: int, made_at: datetime) -> Snapshot:
-        """Make the present versions of all tables a snapshot; this is what readers see from now on."""
-        number = self.snapshot().id + 1
-        versions = [(name, version) for name in PINNED if (version := self.tables.version(name)) is not None]
-        row = {"id": number, "revision": revision, "made_at": made_at, "tables": versions}
-        self.append(SNAPSHOTS, pa.Table.from_pylist([row], STORE_TABLES[SNAPSHOTS]).to_reader())
-        return self.snapshot(number)
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """Add to the newest snapshot, alone on this machine; nothing is visible unless it is committed."""
+        with self.lock():
+            yield Writing(self, self.snapshot())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -154,3 +131,40 @@ class Store:
         if left := [name for name in PINNED if self.tables.exists(name)]:
             raise StorageError(f"the store {self.root} has tables ({', '.join(left)}) but no snapshots", advice=DAMAGED)
         return []
+
+
+class Writing:
+    """What one call adds to a snapshot.
+
+    Attributes:
+        previous: The snapshot that it adds to.
+        revision: Number of the call, for its rows.
+    """
+
+    def __init__(self, store: Store, previous: Snapshot) -> None:
+        self.previous = previous
+        self.revision = previous.revision + 1
+        self._store = store
+        self._tables = dict(previous.tables)
+
+    def append(self, table: str, rows: pa.RecordBatchReader) -> None:
+        """Append rows of a table's schema, in their order; read as a stream on this machine."""
+        tables, pinned = self._store.tables, self._tables.get(table)
+        # Made before all other tables, so that tables without it are known to be damage and not a beginning.
+        if self.previous is EMPTY and not tables.exists(SNAPSHOTS):
+            tables.create(SNAPSHOTS)
+        version = tables.append(table, rows, after=None if pinned is None else pinned.version)
+        self._tables[table] = TableVersion(table, version)
+
+    def commit(self, made_at: datetime) -> Snapshot:
+        """Make the tables as they are now a snapshot: this is what readers see from now on."""
+        snapshot = Snapshot(self.previous.id + 1, self.revision, self._tables)
+        row = {
+            "id": snapshot.id,
+            "revision": snapshot.revision,
+            "made_at": made_at,
+            "tables": sorted((name, pinned.version) for name, pinned in self._tables.items()),
+        }
+        rows = pa.Table.from_pylist([row], STORE_TABLES[SNAPSHOTS]).to_reader()
+        self._store.tables.append(SNAPSHOTS, rows, after=NEWEST)
+        return snapshot

@@ -39,6 +39,9 @@ STATISTICS = {
 }
 """Columns whose smallest and largest values the log keeps, by table: never content."""
 
+NEWEST = -1
+"""Stands for the present version of a table, whatever it is."""
+
 _MISREAD = re.compile(r"[\x00-\x1f\x7f\\\[\]^|\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 """What delta-rs takes for something else in the path of a folder: it reads paths as addresses."""
 
@@ -81,10 +84,6 @@ class Tables:
         with _reading(table):
             return DeltaTable.is_deltatable(self.uri(table), self._options)
 
-    def version(self, table: str) -> int | None:
-        """Return the present version of a table; None when there is no such table yet."""
-        return self._open(table).version() if self.exists(table) else None
-
     def files(self, table: str, version: int | None = None) -> list[str]:
         """Return the Parquet files of a version of a table; of the present one when none is named."""
         with _reading(table):
@@ -120,45 +119,32 @@ class Tables:
             DeltaTable.create(
                 self.uri(table),
                 STORE_TABLES[table],
-                configuration=_configuration(table),
+                configuration={**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])},
                 storage_options=self._options,
             )
 
-    def append(self, table: str, rows: pa.RecordBatchReader) -> None:
-        """Append rows to a table in their order, creating it first when needed; one commit.
+    def append(self, table: str, rows: pa.RecordBatchReader, *, after: int | None) -> int:
+        """Append rows, in their order and in one commit, to a table as it was at a version; return its new version.
+
+        What was written after that version is taken out first. Files stay, as every version does.
 
         Args:
             table: Name of the table.
             rows: Rows of its schema; read as a stream on this machine. Elsewhere all of them are held in memory.
+            after: The version; None when the table was not there, or had no rows; NEWEST to keep all that is there.
         """
+        if not self.exists(table):
+            self.create(table)
+        opened = self._open(table)
         with _writing(table):
+            _put_back(opened, after)
             if self.folder is None:
-                write_deltalake(
-                    self.uri(table),
-                    rows,
-                    mode="append",
-                    configuration=_configuration(table),
-                    storage_options=self._options,
-                )
-                return
-            if not self.exists(table):
-                self.create(table)
-            made = write_parts(self.folder / table, rows, statistics=STATISTICS[table])
-            self._open(table).create_write_transaction(made, "append", rows.schema)
-
-    def put_back(self, table: str, version: int | None) -> None:
-        """Make a version of a table its present one again; None stands for a table that was not there.
-
-        Files stay, as every version does; the next version lists other ones.
-        """
-        if version is None and not self.exists(table):
-            return
-        with _writing(table):
-            opened = self._open(table)
-            if version is None and opened.file_uris():
-                opened.delete()
-            elif version not in (None, opened.version()):
-                opened.restore(version)
+                write_deltalake(opened, rows, mode="append")
+            else:
+                made = write_parts(self.folder / table, rows, statistics=STATISTICS[table])
+                opened.create_write_transaction(made, "append", rows.schema)
+            opened.update_incremental()
+            return int(opened.version())
 
     @property
     def _options(self) -> dict[str, str] | None:
@@ -167,6 +153,16 @@ class Tables:
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         with _reading(table):
             return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+
+
+def _put_back(opened: DeltaTable, version: int | None) -> None:
+    """Make a version the present one again."""
+    if version is None:
+        if opened.file_uris():
+            opened.delete()
+    elif version not in (NEWEST, opened.version()):
+        opened.restore(version)
+        opened.update_incremental()
 
 
 @contextmanager
@@ -185,7 +181,3 @@ def _writing(table: str) -> Iterator[None]:
         raise StorageError(
             f"table {table} of the store cannot be written: {reason_of(error)}", advice=UNWRITABLE
         ) from error
-
-
-def _configuration(table: str) -> dict[str, str | None]:
-    return {**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])}
