@@ -151,6 +151,19 @@ def _is_there(file: str) -> bool:
     return ("://" in file and not file.startswith("file://")) or Path(file.removeprefix("file://")).is_file()
 
 
+def _sources() -> Finding:
+    """Reach every declared source, and look at its columns."""
+    from cli.offline import check_sources
+    from flows.sources.reading import check
+
+    configured = settings()
+    if not configured.sources.relations:
+        return Finding("ok", "none is declared: all evidence comes from the store")
+    check_sources(configured.sources, configured.sources.relations)
+    check(configured.sources, memory_limit=configured.memory_limit)
+    return Finding("ok", f"{', '.join(configured.sources.relations)} can be read from where they are declared")
+
+
 def _key() -> Finding:
     """Sign with the configured key, and compare the public half beside it."""
     from bundle.keys import signer_from_uri
@@ -180,6 +193,7 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "packages": _packages,
     "prefect": _prefect,
     "store": _store,
+    "sources": _sources,
     "key": _key,
 }
 """Every check by its name, in the order they are told."""

@@ -146,8 +146,12 @@ def _place(out: Path | None, home: Path) -> Path:
 
 
 def _request(configured: Settings, profile: str, wishes: dict[str, Any], *, key: str, out: Path) -> ExportRequest:
+    from cli.offline import check_sources
+    from flows.planning import included_tables
+    from flows.profiles import resolve_profile
     from flows.request import ExportRequest
 
+    check_sources(configured.sources, included_tables(resolve_profile(profile).profile))
     return ExportRequest(
         profile=profile,
         store=store_root(configured.home),
@@ -156,5 +160,6 @@ def _request(configured: Settings, profile: str, wishes: dict[str, Any], *, key:
         tenant=configured.tenant,
         workers=configured.workers,
         memory_limit=configured.memory_limit,
+        sources=configured.sources,
         **wishes,
     )

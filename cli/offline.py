@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.errors import OfflineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flows.sources.declared import Sources
 
 NETWORK_EVENTS = frozenset(
     f"socket.{name}"
@@ -52,6 +57,13 @@ def check_key(uri: str) -> None:
     """Refuse a key that a service holds; its URI may hold a secret, so only the scheme is told."""
     if uri.startswith(REMOTE_KEYS):
         need_network(f"the {uri.partition(':')[0]} signing key")
+
+
+def check_sources(sources: Sources, tables: Iterable[str]) -> None:
+    """Refuse to read record types from sources that lie elsewhere; DuckDB's sockets are none of Python's."""
+    for table in tables:
+        if sources.is_remote(table):
+            need_network(f"the source of {table}")
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:

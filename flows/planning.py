@@ -23,12 +23,20 @@ if TYPE_CHECKING:
     from flows.profiles import LoadedProfile
 
 
-class PinnedTable(msgspec.Struct, frozen=True):
-    """One table of the snapshot: its version in the store, and the files of that version."""
+class PinnedTable(msgspec.Struct, frozen=True, weakref=True):
+    """One table of a run: its version in the store and the files of that version, or the copy of a declared source.
+
+    ``source_sha256`` is the digest of what was read from a source; empty for the store, which keeps its versions.
+    """
 
     name: str
     version: int
     files: tuple[str, ...]
+    source_sha256: str = ""
+
+    def named(self) -> PinnedTable:
+        """Return what stands for the table in a plan's digest: where the copy of a source lies is no part of it."""
+        return msgspec.structs.replace(self, files=()) if self.source_sha256 else self
 
 
 class PinnedPolicy(msgspec.Struct, frozen=True):
@@ -70,7 +78,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def digest(self) -> str:
         """SHA-256 over the whole plan, in hexadecimal."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
+        named = msgspec.structs.replace(self, tables=tuple(table.named() for table in self.tables))
+        return hashlib.sha256(msgspec.json.encode(named, order="deterministic")).hexdigest()
 
     def resolved_selectors(self) -> dict[str, Any]:
         """Return the selectors as export.json states them, defaults spelled out."""

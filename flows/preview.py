@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def preview(plan: Plan) -> dict[str, Any]:
-    """Return records and plain bytes by type and source, the adapter, and the plan's digest."""
+    """Return records and plain bytes by type and source, the adapter, and the plan's digest.
+
+    ``copies`` has the record types that come from declared sources, with the digest of what was read of each.
+    """
     with tempfile.TemporaryDirectory(prefix="export-center-plan-") as spill:
         selection = [
             {"table": table.name, "source": source, "records": records, "bytes": size}
@@ -25,6 +28,7 @@ def preview(plan: Plan) -> dict[str, Any]:
         "profile": plan.profile.profile_id,
         "adapter": plan.variant,
         "snapshot": plan.snapshot,
+        "copies": {table.name: table.source_sha256 for table in plan.tables if table.source_sha256},
         "selectors": plan.resolved_selectors(),
         "records": sum(row["records"] for row in selection),
         "bytes": sum(row["bytes"] for row in selection),

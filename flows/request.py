@@ -5,6 +5,7 @@ The command line and the Prefect flow both come through here, so that the same r
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,8 @@ from flows.pipeline import Parts, no_progress
 from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
 from flows.profiles import resolve_profile
 from flows.settings import MAX_WORKERS, MEMORY_LIMIT
+from flows.sources.declared import Sources
+from flows.sources.reading import Reading, read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +48,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         as_of: RFC 3339 time that stands for "now" in the bundle; the newest record's when null.
         workers: Threads that compress, hash and query.
         memory_limit: What DuckDB may use, as in "512MB".
+        sources: Where record types come from that do not come from the store; without any password.
     """
 
     profile: str
@@ -59,6 +63,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     allow_empty: bool = False
     workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)] = 2
     memory_limit: Annotated[str, msgspec.Meta(pattern=f"^({MEMORY_LIMIT})$(?!\\n)")] = "384MB"
+    sources: Sources = Sources()
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ExportRequest:
@@ -79,10 +84,12 @@ def prepare(request: ExportRequest, *, progress: Callable[[str, int, int], None]
     Raises:
         FlowError: The profile, a selector or the policy snapshot is not as it should be.
         SigningError: The key cannot be used.
+        AdapterError: A declared source cannot be read; see flows.sources.reading.
     """
-    made = prepare_plan(request)
+    out = Path(request.out)
+    made = prepare_plan(request, progress=progress, copies=out if out.is_dir() else out.parent)
     parts = Parts(
-        out=Path(request.out),
+        out=out,
         signer=signer_from_uri(request.key),
         workers=request.workers,
         memory_limit=request.memory_limit,
@@ -91,8 +98,16 @@ def prepare(request: ExportRequest, *, progress: Callable[[str, int, int], None]
     return made, parts
 
 
-def prepare_plan(request: ExportRequest) -> Plan:
-    """Plan a request without opening the key or writing anything."""
+def prepare_plan(
+    request: ExportRequest, *, progress: Callable[[str, int, int], None] = no_progress, copies: Path | None = None
+) -> Plan:
+    """Plan a request without opening the key, and without writing anything but copies of declared sources.
+
+    Args:
+        request: What is asked.
+        progress: Called with (label, records, plain bytes) while sources are read.
+        copies: Folder for these copies; the system's folder for temporary files when absent.
+    """
     loaded = resolve_profile(request.profile)
     selectors = parse_selectors({"tenants": [request.tenant], **merge_selectors(loaded, request)})
     wishes = Wishes(
@@ -101,7 +116,8 @@ def prepare_plan(request: ExportRequest) -> Plan:
         as_of=None if request.as_of is None else _instant(request.as_of),
         allow_empty=request.allow_empty,
     )
-    return plan(loaded, wishes, pins(Store(request.store), request, selectors))
+    made = plan(loaded, wishes, pins(Store(request.store), request, selectors))
+    return _with_sources(made, request, progress, copies or Path(tempfile.gettempdir()))
 
 
 def _instant(as_of: str) -> str:
@@ -112,6 +128,28 @@ def _instant(as_of: str) -> str:
         raise ValidationError(
             f"export request: asOf: {error}", details=[Detail(field="asOf", message=str(error))]
         ) from error
+
+
+def _with_sources(made: Plan, request: ExportRequest, progress: Callable[[str, int, int], None], folder: Path) -> Plan:
+    """Pin copies of the declared sources in place of the store's tables."""
+    declared = [table.name for table in made.tables if table.name in request.sources.relations]
+    if not declared:
+        return made
+    if request.snapshot is not None:
+        raise ValidationError(
+            f"snapshot {request.snapshot} was asked for, but {', '.join(declared)} come from declared sources",
+            advice="A source has its present state only. Leave --snapshot out, or the relations in [sources].",
+        )
+    reading = Reading(
+        sources=request.sources,
+        selectors=made.selectors,
+        folder=folder,
+        workers=request.workers,
+        memory_limit=request.memory_limit,
+        progress=progress,
+    )
+    read = read_tables(reading, declared)
+    return msgspec.structs.replace(made, tables=tuple(read.get(table.name, table) for table in made.tables))
 
 
 def merge_selectors(loaded: LoadedProfile, request: ExportRequest) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import msgspec
 
 from flows.errors import Detail, ValidationError
 from flows.shapes import suggestion
+from flows.sources.declared import Sources, parse_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         workers: Threads that compress, hash and query.
         memory_limit: What DuckDB may use, as in "512MB".
         log_level: One of debug, info, warning, error.
+        sources: Where record types come from that do not come from the store.
         origins: Setting name to where its value came from: "flag", a variable's name, a file's path or "default".
     """
 
@@ -53,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     memory_limit: str
     log_level: str
+    sources: Sources
     origins: Mapping[str, str]
 
     @property
@@ -63,7 +66,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def describe(self) -> list[dict[str, str]]:
         """Return name, value and origin of every setting, as texts, with secrets masked."""
         shown = {name: str(getattr(self, name)) for name in SETTINGS} | {"key": mask(self.key_uri)}
-        return [{"name": name, "value": shown[name], "origin": self.origins[name]} for name in SETTINGS]
+        shown["sources"] = ", ".join(self.sources.relations) or "none"
+        listed = [{"name": name, "value": shown[name], "origin": self.origins[name]} for name in SETTINGS]
+        declared = self.sources.describe()
+        return listed + [{"name": name, "value": text, "origin": self.origins["sources"]} for name, text in declared]
 
 
 class Origin(NamedTuple):
@@ -117,7 +123,8 @@ def mask(uri: str) -> str:
 
 def _defaults(cpus: int, *, needs_home: bool) -> dict[str, Any]:
     values = {"tenant": "default", "key": None, "workers": cpus, "memory_limit": "512MB", "log_level": "info"}
-    return {**values, "home": _default_home()} if needs_home else values
+    home = {"home": _default_home()} if needs_home else {}
+    return {**values, **home, "sources": Sources()}
 
 
 def _default_home() -> Path:
@@ -190,6 +197,12 @@ def _log_level(value: object, _: Origin) -> str:
     return value.lower()
 
 
+def _sources(value: object, origin: Origin) -> Sources:
+    if origin.folder is None:
+        raise ValidationError(f"{origin.name}: sources are declared in export-center.toml, in the section [sources]")
+    return parse_sources(value, where=origin.name, folder=origin.folder)
+
+
 def name_of_type(value: object) -> str:
     """Return what kind of value was refused; the value itself is told, masked, by the caller."""
     return type(value).__name__
@@ -202,5 +215,6 @@ SETTINGS: Mapping[str, Rule] = {
     "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", _workers),
     "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", _matching(re.compile(MEMORY_LIMIT))),
     "log_level": Rule(f"one of {', '.join(LOG_LEVELS)}", _log_level),
+    "sources": Rule("the section [sources]", _sources),
 }
 """Every setting and how it is read. Flags and files use these names; variables put EXPORT_CENTER_ before them."""

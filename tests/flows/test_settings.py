@@ -34,6 +34,7 @@ def test_flags_win_over_variables_these_over_the_file_and_that_over_defaults(tmp
         "workers": "EXPORT_CENTER_WORKERS",
         "memory_limit": "default",
         "log_level": str(file),
+        "sources": "default",
     }
 
 
