@@ -11,51 +11,28 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import zstandard
-
-import web
-from adapters.adapter import Adapted, PolicySnapshot, Request, StagedMember
-from adapters.staged import stage_bytes
-from bundle import __version__
+from adapters.adapter import Adapted, PolicySnapshot, Request
 from bundle.build import PayloadFile, write_bundle
-from bundle.canonical import canonical_json
-from bundle.digests import sha256_hex
 from bundle.envelope import sign_envelope
-from bundle.frames import ZSTD_LEVEL
-from bundle.manifest import (
-    FORMAT,
-    FORMAT_VERSION,
-    Component,
-    Counts,
-    Manifest,
-    Normaliser,
-    ProfileFacts,
-    Toolchain,
-    content_digest_of,
-)
-from evidence.times import format_time
+from flows.description import Draft, describe
 from flows.errors import EmptySelectionError, StorageError
-from flows.selection import DisorderError, Scan, batches, sorted_batches
-from web.bundle_page import render
-from web.facts import BundleFacts
+from flows.order import DisorderError
+from flows.selection import Scan, batches, sorted_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
     from bundle.build import Written
     from bundle.keys import Signer
+    from bundle.manifest import Manifest
     from flows.planning import PinnedTable, Plan
 
 Result = TypeVar("Result")
-
-MEDIA_TYPES = {".md": "text/markdown", ".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def no_progress(table: str, records: int, plain_bytes: int) -> None:
@@ -74,14 +51,6 @@ class Parts:
     workers: int = 2
     memory_limit: str = "384MB"
     progress: Callable[[str, int, int], None] = field(default=no_progress)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """Everything of a bundle but its signatures: the manifest, and the files of its payload."""
-
-    manifest: Manifest
-    payload: tuple[StagedMember, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,30 +127,6 @@ def adapt(plan: Plan, parts: Parts, staging: Path) -> Adapted:
     return adapted
 
 
-def describe(plan: Plan, adapted: Adapted, parts: Parts, staging: Path) -> Draft:
-    """Write the manifest's content, and the pages that show it."""
-    facts = _facts(plan, adapted, parts)
-    pages = _stage_pages(render(facts), staging)
-    payload = (*pages, *adapted.data, *adapted.indexes)
-    manifest = Manifest(
-        format=FORMAT,
-        format_version=FORMAT_VERSION,
-        profile=facts.profile,
-        selectors=facts.selectors,
-        as_of=facts.as_of,
-        snapshot_digest=facts.snapshot_digest,
-        content_digest=facts.content_digest,
-        context_digest=facts.context_digest,
-        policy_snapshot=facts.policy_snapshot,
-        adapters=facts.adapters,
-        normalisers=facts.normalisers,
-        toolchain=facts.toolchain,
-        members=[staged.member for staged in payload],
-        counts=facts.counts,
-    )
-    return Draft(manifest=manifest, payload=payload)
-
-
 def pack(plan: Plan, parts: Parts, draft: Draft, envelope: dict[str, bytes]) -> Written:
     """Write the archive beside its place and rename it there."""
     files = [PayloadFile(staged.member, staged.path) for staged in draft.payload]
@@ -217,90 +162,3 @@ def _request(plan: Plan, parts: Parts, staging: Path, *, read: Callable[[Scan], 
         workers=parts.workers,
         progress=parts.progress,
     )
-
-
-def _facts(plan: Plan, adapted: Adapted, parts: Parts) -> BundleFacts:
-    """Gather what the manifest and the pages say."""
-    tally = adapted.tally
-    members = [staged.member for staged in (*adapted.data, *adapted.indexes)]
-    snapshot_digest = tally.snapshot.hexdigest()
-    selectors = plan.resolved_selectors()
-    return BundleFacts(
-        profile=_profile_facts(plan),
-        selectors=selectors,
-        as_of=plan.as_of or format_time(tally.newest or EPOCH),
-        snapshot_digest=snapshot_digest,
-        content_digest=content_digest_of(members),
-        context_digest=context_digest(plan, selectors, snapshot_digest),
-        policy_snapshot=adapted.policy,
-        adapters=[Component(name=plan.adapter.name, version=plan.adapter.version, options={})],
-        normalisers=[_normaliser(each) for each in sorted(tally.normalisers)],
-        toolchain=_toolchain(plan),
-        counts=_counts(adapted),
-        members=members,
-        key_id=parts.signer.public.key_id,
-        algorithm=parts.signer.public.algorithm,
-    )
-
-
-def context_digest(plan: Plan, selectors: dict[str, Any], snapshot_digest: str) -> str:
-    """Return the digest of what was asked, and of the evidence it was asked of."""
-    profile = plan.profile
-    asked = [selectors, snapshot_digest, profile.kind, profile.variant, sorted(profile.include)]
-    return sha256_hex(canonical_json(asked))
-
-
-def _profile_facts(plan: Plan) -> ProfileFacts:
-    profile = plan.profile
-    return ProfileFacts(
-        id=profile.profile_id,
-        revision=plan.profile_revision,
-        kind=profile.kind,
-        variant=profile.variant,
-        include=sorted(profile.include),
-        sha256=plan.profile_sha256,
-        commit=plan.profile_commit,
-    )
-
-
-def _counts(adapted: Adapted) -> Counts:
-    tally = adapted.tally
-    return Counts(
-        records=tally.records,
-        by_kind=dict(tally.kinds),
-        by_source=dict(tally.sources),
-        by_format=dict(tally.formats),
-        by_ecosystem=dict(tally.ecosystems),
-        by_severity=dict(tally.severities),
-        without_modified=tally.without_modified,
-        findings_without_policy=tally.findings_without_policy,
-    )
-
-
-def _toolchain(plan: Plan) -> Toolchain:
-    return Toolchain(
-        export_center=__version__,
-        libzstd=".".join(map(str, zstandard.ZSTD_VERSION)),
-        zstd_level=ZSTD_LEVEL,
-        frame_minimum=plan.frames.minimum,
-        frame_mean=plan.frames.mean,
-        frame_maximum=plan.frames.maximum,
-        viewer=web.VIEWER_VERSION,
-    )
-
-
-def _normaliser(name_and_version: str) -> Normaliser:
-    name, _, version = name_and_version.rpartition("/")
-    return Normaliser(name=name, version=version)
-
-
-def _stage_pages(pages: dict[str, bytes], staging: Path) -> Sequence[StagedMember]:
-    return [
-        stage_bytes(
-            data,
-            staging / f"page-{position}",
-            name=name,
-            media_type=MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream"),
-        )
-        for position, (name, data) in enumerate(pages.items())
-    ]

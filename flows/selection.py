@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,8 +20,10 @@ from adapters.adapter import BATCH_COLUMNS
 from evidence.database import open_database
 from evidence.schema import EXPORT_ORDER
 from flows.ahead import ahead
+from flows.conditions import where
 from flows.criteria import visible_tenants
 from flows.errors import StorageError
+from flows.order import KEY_COLUMNS, checked, plain
 from flows.reading import Picker, Places, first_and_last, read_file
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flows.criteria import Selectors
-
-KEY_COLUMNS = EXPORT_ORDER[:5]
-"""The logical key: strictly increasing in a stream that needs neither sorting nor a look at older observations."""
 
 STREAMED_COLUMNS = (*BATCH_COLUMNS, "tombstone")
 PLACES_A_BATCH = 65_536
@@ -46,14 +44,6 @@ CURRENT = """
 """The current records of the files that two parameters name: of every key the last observation, unless it is gone."""
 
 UNREADABLE = "Run `export-center doctor`; a damaged store can be rebuilt by ingesting again."
-
-
-_LOWER = "list_transform(?, lambda wanted: lower(wanted))"
-"""Small letters of a parameter, made where those of the column are made: Python's are others, as for the Turkish I."""
-
-
-class DisorderError(Exception):
-    """Rows came out of order: the caller starts again with ``ordered=False``."""
 
 
 @dataclass(frozen=True)
@@ -75,79 +65,6 @@ class Scan:
     threads: int = 2
 
 
-@dataclass(frozen=True)
-class Where:
-    """A condition and its parameters; texts from users only ever travel as parameters."""
-
-    sql: str
-    parameters: tuple[Any, ...] = ()
-
-
-def where(selectors: Selectors) -> Where:
-    """Compile selectors to one condition over the columns of evidence.schema.RECORDS."""
-    parts = [_tenants(selectors), *_time_window(selectors), *_lists(selectors)]
-    return Where(
-        " AND ".join(f"({part.sql})" for part in parts),
-        tuple(parameter for part in parts for parameter in part.parameters),
-    )
-
-
-def _tenants(selectors: Selectors) -> Where:
-    """The one place where tenants are kept apart: every query of evidence goes through it."""
-    return Where("tenant IN (SELECT unnest(?))", (list(visible_tenants(selectors)),))
-
-
-def _time_window(selectors: Selectors) -> Iterator[Where]:
-    """Half-open, on the parsed ``modified``; an absent one, or year 1, says nothing and is kept unless excluded."""
-    unknown = "modified IS NULL OR modified < TIMESTAMPTZ '0002-01-01 00:00:00+00'"
-    keep = f"{unknown} OR " if selectors.missing_modified == "include" else f"NOT ({unknown}) AND "
-    window = selectors.time_window
-    if window is None or (window.from_ is None and window.to is None):
-        if selectors.missing_modified == "exclude":
-            yield Where(f"NOT ({unknown})")
-        return
-    if window.from_ is not None:
-        yield Where(f"{keep}modified >= ?", (window.from_,))
-    if window.to is not None:
-        yield Where(f"{keep}modified < ?", (window.to,))
-
-
-def _lists(selectors: Selectors) -> Iterator[Where]:
-    """A list that is given must be met; an empty one asks for nothing."""
-    if selectors.sources:
-        yield Where("source IN (SELECT unnest(?))", (list(selectors.sources),))
-    if selectors.ids:
-        yield Where("upstream_id IN (SELECT unnest(?))", (list(selectors.ids),))
-    if selectors.ecosystems:
-        bases = (
-            "list_transform(ecosystems, lambda e: lower(e)) || "
-            "list_transform(ecosystems, lambda e: lower(split_part(e, ':', 1)))"
-        )
-        yield Where(f"list_has_any({bases}, {_LOWER})", (list(selectors.ecosystems),))
-    if selectors.severities:
-        stated = "list_transform(severity_stated, lambda s: lower(s))"
-        yield Where(f"list_has_any({stated}, {_LOWER})", (list(selectors.severities),))
-    if selectors.sboms:
-        ids = [each.removeprefix("sbom:") for each in selectors.sboms]
-        yield Where(
-            "kind <> 'sbom' OR upstream_id IN (SELECT unnest(?)) OR upstream_id IN (SELECT unnest(?))",
-            (ids, list(selectors.sboms)),
-        )
-    if selectors.products:
-        patterns = [_glob(each) for each in selectors.products]
-        yield Where(
-            "len(list_filter(purls || [coalesce(subject, '')], lambda p: "
-            "len(list_filter(?, lambda g: p LIKE g ESCAPE '\\')) > 0)) > 0",
-            (patterns,),
-        )
-
-
-def _glob(pattern: str) -> str:
-    """Turn a pattern whose only wildcard is ``*`` into one for LIKE; a purl without version means any version."""
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%")
-
-
 def batches(scan: Scan) -> Iterator[pa.RecordBatch]:
     """Yield the selected records of a table in the order of export, as columns BATCH_COLUMNS.
 
@@ -158,7 +75,7 @@ def batches(scan: Scan) -> Iterator[pa.RecordBatch]:
     if not scan.files:
         return
     ordered = _in_order(scan) if _takes_whole_sources(scan.selectors) else None
-    yield from _checked(ahead(_stream(scan, ordered))) if ordered is not None else _sorted(scan)
+    yield from checked(ahead(_stream(scan, ordered))) if ordered is not None else _sorted(scan)
 
 
 def sorted_batches(scan: Scan) -> Iterator[pa.RecordBatch]:
@@ -219,9 +136,9 @@ def _stream(scan: Scan, files: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     for file in files:
         with _reading():
             for batch in read_file(file, STREAMED_COLUMNS):
-                chosen = pc.is_in(_plain(batch.column("tenant")), value_set=tenants)
+                chosen = pc.is_in(plain(batch.column("tenant")), value_set=tenants)
                 if len(sources):
-                    chosen = pc.and_(chosen, pc.is_in(_plain(batch.column("source")), value_set=sources))
+                    chosen = pc.and_(chosen, pc.is_in(plain(batch.column("source")), value_set=sources))
                 yield batch if pc.all(chosen).as_py() else batch.filter(chosen)
 
 
@@ -277,49 +194,3 @@ def _batches(result: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
         yield from result.to_arrow_reader(PLACES_A_BATCH)
     except (duckdb.Error, pa.ArrowException) as error:
         raise StorageError(f"the evidence store cannot be read: {error}", advice=UNREADABLE) from error
-
-
-def _checked(stream: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Pass batches on while keys strictly increase, without tombstones."""
-    last: pa.RecordBatch | None = None
-    for batch in stream:
-        if not batch.num_rows:
-            continue
-        if not _increasing(batch, last):
-            raise DisorderError
-        last = batch.slice(batch.num_rows - 1)
-        dead = batch.column("tombstone")
-        yield batch.filter(pc.invert(dead)) if pc.any(dead).as_py() else batch
-
-
-def _increasing(batch: pa.RecordBatch, last: pa.RecordBatch | None) -> bool:
-    """Whether every key is greater than the one before it, the last one of the previous batch included."""
-    rows = batch.num_rows - (0 if last is not None else 1)
-    undecided = np.ones(rows, dtype=bool)
-    for column in KEY_COLUMNS:
-        if _constant(batch.column(column)) and (last is None or last.column(column)[0] == batch.column(column)[0]):
-            continue
-        values = _plain(batch.column(column))
-        if last is not None:
-            values = pa.concat_arrays([_plain(last.column(column)), values])
-        before, after = values[:-1], values[1:]
-        if _numpy(pc.less(after, before))[undecided].any():
-            return False
-        undecided &= _numpy(pc.equal(after, before))
-        if not undecided.any():
-            return True
-    return not rows
-
-
-def _constant(column: pa.Array) -> bool:
-    """Whether a column is known to hold one value only."""
-    return pa.types.is_dictionary(column.type) and len(column.dictionary) == 1
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def _numpy(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    flags: np.ndarray[tuple[int], np.dtype[np.bool_]] = values.to_numpy(zero_copy_only=False)
-    return flags

@@ -25,7 +25,8 @@ from evidence.ingest import IngestOptions, ingest
 from evidence.schema import KIND_OF_TABLE
 from evidence.store import Store
 from flows.criteria import Selectors, parse_selectors
-from flows.selection import DisorderError, Scan, batches, sorted_batches, totals
+from flows.order import DisorderError
+from flows.selection import Scan, batches, sorted_batches, totals
 
 if TYPE_CHECKING:
     import pyarrow as pa
