@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import yaml
 import zstandard
 
 from bundle.build import PayloadFile, Written, write_bundle
@@ -18,7 +22,14 @@ from bundle.digests import frames_sha256, id_hash, key_hash, observation_id
 from bundle.envelope import sign_envelope
 from bundle.frames import ZSTD_LEVEL, FrameEntry, FrameParameters, cut
 from bundle.index import IndexEntry, build
-from bundle.keys import PublicKey, Signer, generate_key_pair, save_key_pair, signer_from_uri
+from bundle.keys import (
+    PublicKey,
+    Signer,
+    generate_key_pair,
+    load_public_key,
+    save_key_pair,
+    signer_from_uri,
+)
 from bundle.manifest import (
     FORMAT,
     FORMAT_VERSION,
@@ -34,10 +45,11 @@ from bundle.manifest import (
     Toolchain,
     content_digest_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from evidence.documents import store_documents
+from evidence.ingest import IngestOptions, ingest
+from evidence.store import Store
+from flows.pipeline import run
+from flows.request import ExportRequest, prepare
 
 SMALL_FRAMES = FrameParameters(minimum=200, mean=600, maximum=2000)
 
@@ -229,3 +241,44 @@ def manifest() -> Manifest:
         members=[readme, framed_member],
         content_digest=content_digest_of([readme, framed_member]),
     )
+
+
+@pytest.fixture(scope="session")
+def describe() -> Callable[[list[PayloadFile], int], Manifest]:
+    """Return the function that makes a manifest of some files."""
+    return manifest_of_payload
+
+
+POLICY = "policy-snap-example"
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def real_bundle(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path) -> Callable[..., Made]:
+    """Return a function that exports the sample: (profile, layout, algorithm of the key); each is made once."""
+    home = tmp_path_factory.mktemp("sample")
+    store = Store(str(home / "evidence"))
+    ingest(
+        store, sorted(sample_evidence.glob("*.tar.zst")), IngestOptions(tenant="default", observed_at=MOMENT, workers=1)
+    )
+    policy = IngestOptions(tenant="default", observed_at=MOMENT, kind="policy-snapshot")
+    store_documents(store, [sample_evidence.parent / "policy" / "policy-snapshot.json"], policy)
+
+    @cache
+    def export(profile: str = "json-raw", layout: str = "tar.zst", algorithm: str = "ecdsa-p256-sha256") -> Made:
+        name = f"{profile}-{layout}-{algorithm}"
+        save_key_pair(home, name, generate_key_pair(algorithm))
+        declared = yaml.safe_load((sample_evidence.parent.parent / "profiles" / f"{profile}.yaml").read_text())
+        (home / f"{name}.yaml").write_text(yaml.safe_dump({**declared, "layout": layout}))
+        request = ExportRequest(
+            profile=str(home / f"{name}.yaml"),
+            store=str(home / "evidence"),
+            key=f"file:{home / name}.key",
+            out=str(home / f"bundle-{name}"),
+            policy_snapshot=POLICY if profile == "json-policy" else None,
+        )
+        exported = run(*prepare(request))
+        key = load_public_key((home / f"{name}.pub").read_bytes())
+        return Made(exported.written.path, key, exported.manifest, exported.written)
+
+    return export
