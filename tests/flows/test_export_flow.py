@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds until what must come is taken to be missing; a busy machine is slow, not wrong."""
 
 LABELS = ["count the records", "select and write the records", "describe the bundle", "sign", "pack the bundle"]
