@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from flows.conditions import Where, where
 from flows.criteria import Selectors, visible_tenants
 from flows.errors import AdapterError, StorageError
 from flows.planning import PinnedTable
-from flows.selection import Where, where
 from flows.sources.connecting import connected
 from flows.sources.copying import Workshop, copy
 from flows.sources.relations import LargeDocumentsError, Relation, found, run, unreadable

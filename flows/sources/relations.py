@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from flows.conditions import Where
 from flows.errors import AdapterError
-from flows.selection import Where
 from flows.sources.columns import quoted, readers
 from flows.sources.connecting import one_line
 
