@@ -6,8 +6,10 @@ table front to back. So Arrow writes the files here, and delta-rs commits them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,12 @@ CONTENT = ("line", "raw")
 
 DIGESTS = ("sha256", "key_hash", "id_hash", "raw_sha256", "line_sha256")
 """Columns of which no two values are alike."""
+
+TAIL = 8
+"""Bytes that end a Parquet file: the size of the footer, and a magic number."""
+
+DIGEST_DIGITS = 32
+_NAMED = re.compile(rf"part-[0-9a-f-]{{36}}-([0-9a-f]{{{DIGEST_DIGITS}}})\.parquet")
 
 LONGEST_STATISTIC = 256
 """Characters of a smallest or largest value; a table with longer ones goes without them."""
@@ -87,8 +95,9 @@ class _Part:
         self.bytes += size
 
     def close(self) -> AddAction:
-        """End the file, make it durable, and return what a commit says of it."""
+        """End the file, name it after its footer, make it durable, and return what a commit says of it."""
         self._writer.close()
+        self.path = self.path.rename(self.path.with_name(f"{self.path.stem}-{_footer_digest(self.path)}.parquet"))
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -107,6 +116,28 @@ class _Part:
     def discard(self) -> None:
         self._writer.close()
         self.path.unlink(missing_ok=True)
+
+
+def check_footer(path: Path) -> None:
+    """Compare a part's footer with the digest in its name; files that others wrote have none.
+
+    Pages carry checksums of their own, which their reader checks, but nothing else guards the footer.
+
+    Raises:
+        OSError: It is another, or there is none.
+    """
+    named = _NAMED.fullmatch(path.name)
+    if named and _footer_digest(path) != named[1]:
+        raise OSError(f"{path} is damaged: its footer is not the one that was written")
+
+
+def _footer_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - TAIL, 0))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(size - TAIL - length, 0))
+        return hashlib.sha256(file.read()).hexdigest()[:DIGEST_DIGITS]
 
 
 def write_parts(
@@ -175,6 +206,8 @@ def _options(schema: pa.Schema, statistics: tuple[str, ...]) -> Mapping[str, Any
     content = _content(schema)
     plain = {*content, *DIGESTS}
     return {
+        # Neither LZ4 nor zstd as Parquet uses them would notice a flipped bit.
+        "write_page_checksum": True,
         "compression": {name: "lz4" if name == "line" and name in content else "zstd" for name in leaves},
         "use_dictionary": [name for name in leaves if name not in plain],
         "write_statistics": [name for name in leaves if name in statistics],

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evidence.parts import cuts
+from evidence.parts import check_footer, cuts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,8 +70,13 @@ def first_and_last(path: str, columns: Sequence[str]) -> tuple[tuple[Any, ...], 
 
 
 def open_parquet(path: str) -> pq.ParquetFile:
-    """Open a file for reading no more of it than is asked for; columns of REPEATED come as dictionaries."""
-    return pq.ParquetFile(path, pre_buffer=False, read_dictionary=REPEATED)
+    """Open a file for reading no more of it than is asked for; columns of REPEATED come as dictionaries.
+
+    Raises:
+        OSError, pa.ArrowException: It cannot be read, or is damaged; pages are checked as they are read.
+    """
+    check_footer(Path(path))
+    return pq.ParquetFile(path, pre_buffer=False, read_dictionary=REPEATED, page_checksum_verification=True)
 
 
 def _batch_rows(group: Any) -> int:

@@ -336,6 +336,26 @@ def test_a_store_that_cannot_be_read_ends_the_run_and_leaves_nothing_behind(
         Path(file).write_bytes(whole)
 
 
+@pytest.mark.parametrize("selectors", [{}, {"ecosystems": ["crates.io"]}], ids=["streamed", "picked"])
+def test_a_flipped_bit_in_the_store_never_reaches_a_bundle(
+    selectors: dict[str, Any], crates_request: ExportRequest
+) -> None:
+    request = changed(crates_request, selectors=selectors)
+    plan, parts = prepare(request)
+    expected = run(plan, parts).manifest
+    path = Path(plan.tables[0].files[0])
+    whole = path.read_bytes()
+    refused = 0
+    # A prime number of bytes apart: in all columns, their page headers and the footer.
+    for position in [*range(5, len(whole), 24_989), *range(len(whole) - 1, len(whole) - 20_000, -997)]:
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :])
+        try:
+            assert run(plan, parts).manifest == expected
+        except StorageError:
+            refused += 1
+    assert refused > 20
+
+
 class Refusing:
     """A signer whose key service has gone away."""
 
