@@ -7,13 +7,11 @@ short; the records are fetched in that order and written once. Memory does not g
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -24,11 +22,12 @@ from evidence.errors import reason_of
 from evidence.parts import write_parts
 from evidence.pieces import History, in_order, observed
 from evidence.schema import EXPORT_ORDER, RECORDS
+from evidence.workers import worker_pool
 from flows.errors import AdapterError, StorageError
 from flows.sources.rows import Chunk, stage_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -71,9 +70,9 @@ def copy(batches: Iterator[pa.RecordBatch], shop: Workshop) -> Chunk:
         StorageError: The copy cannot be written.
     """
     shop.pieces.mkdir()
-    with _writing(shop):
+    with _writing(shop), closing(_staged(batches, shop)) as chunks:
         total = Chunk()
-        for chunk in _staged(batches, shop):
+        for chunk in chunks:
             total.add(chunk)
             shop.progress(f"reading {shop.table}", total.records, total.bytes)
         _refuse(total, shop.table)
@@ -98,7 +97,7 @@ def _writing(shop: Workshop) -> Iterator[None]:
         ) from error
 
 
-def _staged(batches: Iterator[pa.RecordBatch], shop: Workshop) -> Iterator[Chunk]:
+def _staged(batches: Iterator[pa.RecordBatch], shop: Workshop) -> Generator[Chunk, None, None]:
     """Stage all chunks: here when there is one, else in processes, a few chunks ahead of their results."""
     chunks = _chunks(batches, shop.table)
     first = list(islice(chunks, 2))
@@ -106,7 +105,7 @@ def _staged(batches: Iterator[pa.RecordBatch], shop: Workshop) -> Iterator[Chunk
     if shop.workers < 2 or len(first) < 2:  # noqa: PLR2004 - one worker is this process
         yield from (stage_rows(*job) for job in jobs)
         return
-    with ProcessPoolExecutor(shop.workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(shop.workers) as pool:
         waiting: deque[Future[Chunk]] = deque()
         for job in jobs:
             waiting.append(pool.submit(stage_rows, *job))

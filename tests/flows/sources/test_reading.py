@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,6 +198,9 @@ def test_a_run_can_be_canceled_while_a_source_is_read(ask: Ask, parquet: Callabl
     with pytest.raises(KeyboardInterrupt):
         prepare(request, progress=cancel)
     assert left(request) == []
+    for process in multiprocessing.active_children():
+        process.join(30)
+    assert multiprocessing.active_children() == []
 
 
 def test_a_source_has_its_present_state_only(ask: Ask, parquet: Callable[..., Sources], real_store: RealStore) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evidence.database import open_database
+from flows.conditions import Where
 from flows.errors import AdapterError
-from flows.selection import Where
 from flows.sources.relations import LargeDocumentsError, Relation, found, unreadable
 
 if TYPE_CHECKING:
