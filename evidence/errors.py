@@ -17,7 +17,7 @@ UNWRITABLE = "Is there space left, and may you write there? Nothing of this call
 
 _BACKTRACE = re.compile(r"\b0: <unknown>.*|\bLINE 1: .*", re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_SHOWN = 300
+_SHOWN = 1_000
 
 
 class EvidenceError(Exception):
