@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from cli.arguments import source_of, trusted_keys
 from cli.errors import UsageError
 from cli.options import PATH, bundle_argument, format_option, key_option
-from cli.output import note, show
+from cli.output import emit, note, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +57,7 @@ def browse(bundle: str, keys: Sequence[Path], to: Path | None, launch: bool) -> 
     Example: export-center bundle browse export.tar.zst --key team.pub
     """
     page = page_of(bundle, keys, to)
-    sys.stdout.write(f"{page}\n")
-    sys.stdout.flush()
+    emit(f"{page}\n")
     if launch and click.launch(page):
         note("no browser could be opened; open that address in one")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +11,10 @@ from cli import bundle_pages
 from cli.arguments import opened, source_of, trusted_keys
 from cli.errors import UsageError
 from cli.options import bundle_argument, format_option, key_option
-from cli.output import show
+from cli.output import emit, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bundle.source import BundleReader
@@ -126,7 +125,8 @@ def cat(bundle: str, member: str | None, record: str | None) -> None:
     if (member is None) == (record is None):
         raise UsageError("name either a member or --id", advice="`export-center bundle list` shows the members.")
     with opened(bundle) as reader:
-        _print_bytes(reader.stream(member) if member is not None else _lines(reader, record or ""))
+        for piece in reader.stream(member) if member is not None else _lines(reader, record or ""):
+            emit(piece)
 
 
 def _lines(reader: BundleReader, record: str) -> Iterator[bytes]:
@@ -140,12 +140,6 @@ def _lines(reader: BundleReader, record: str) -> Iterator[bytes]:
         raise MemberNotFoundError(
             f"no record has the id {record!r}", advice="Ids are compared exactly; aliases are not looked up."
         )
-
-
-def _print_bytes(pieces: Iterable[bytes]) -> None:
-    for piece in pieces:
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
 
 
 @bundle.command()
@@ -163,8 +157,10 @@ def diff(first: str, second: str, wanted: str | None) -> None:
         result = msgspec.to_builtins(compare(before, after))
 
     def table() -> Any:
-        from cli.tables import rows
+        from cli.tables import fields, rows
 
+        if not result["changes"]:
+            return fields({"changes": "none"})
         columns = ("change", "kind", "id", "source", "locator")
         return rows(columns, ([change[column] for column in columns] for change in result["changes"]))
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cli.exits import exit_code
 
-FULL_INSTALLATION = "Install the full set: pip install 'export-center[all]', or requirements/full.txt of a checkout."
+FULL_INSTALLATION = "Install requirements/full.txt of the checkout, or the program with its extra [all]."
 STRANGE = "This is a fault of the program: run it again with --trace, and report what that prints."
 OF_THE_FULL_SET = frozenset(
     ("adapters", "deltalake", "duckdb", "jinja2", "numpy", "packageurl", "platformdirs", "polars", "prefect", "pyarrow",

@@ -42,7 +42,7 @@ def doctor(wanted: str | None) -> None:
 
     Example: export-center doctor
     """
-    checks = [{"check": name, **_judge(check)._asdict()} for name, check in CHECKS.items()]
+    checks = [{"check": name, **judge(name)._asdict()} for name in CHECKS]
 
     def table() -> Any:
         from cli.tables import rows
@@ -59,14 +59,15 @@ def doctor(wanted: str | None) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
-def _judge(check: Callable[[], Finding]) -> Finding:
+def judge(name: str) -> Finding:
+    """Make one check; whatever it stumbles over is its finding."""
     try:
-        return check()
+        return CHECKS[name]()
     except Exception as error:  # noqa: BLE001 - the doctor reports whatever ails
         complaint = complaint_about(error)
         # The verifier's installation is whole without the exporter's packages.
         status = "warning" if isinstance(error, ModuleNotFoundError) else "failed"
-        return Finding(status, complaint.message, complaint.advice)
+        return Finding(status, complaint.message, complaint.advice or ADVICE[name])
 
 
 def _settings() -> Finding:
@@ -100,7 +101,7 @@ def _profiles() -> Finding:
 
     findings = lint(sorted(builtin_folder().glob("*.yaml")))
     if findings:
-        return Finding("failed", f"{len(findings)} findings, first {findings[0]}", "Install the program again.")
+        return Finding("failed", f"{len(findings)} findings, first {findings[0]}", ADVICE["profiles"])
     return Finding("ok", f"{len(builtin_profiles())} built-in profiles")
 
 
@@ -128,9 +129,7 @@ def _prefect() -> Finding:
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        return Finding(
-            "failed", f"flows.export cannot be imported: {reason}", "Install requirements/full.txt as it is locked."
-        )
+        return Finding("failed", f"flows.export cannot be imported: {reason}", ADVICE["prefect"])
     return Finding("ok", f"Prefect {done.stdout.strip()}")
 
 
@@ -141,8 +140,8 @@ def _store() -> Finding:
         return Finding("ok", f"{store.root} is empty", "Fill it with `export-center ingest PATH`.")
     missing = [file for name in snapshot.tables for file in store.files(snapshot, name) if not _is_there(file)]
     if missing:
-        advice = "Put it back from a backup, or start a new store and ingest the evidence again."
-        return Finding("failed", f"{len(missing)} files of snapshot {snapshot.id} are missing: {missing[0]}", advice)
+        finding = f"{len(missing)} files of snapshot {snapshot.id} are missing: {missing[0]}"
+        return Finding("failed", finding, ADVICE["store"])
     return Finding("ok", f"snapshot {snapshot.id}, {len(snapshot.tables)} tables")
 
 
@@ -197,3 +196,16 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "key": _key,
 }
 """Every check by its name, in the order they are told."""
+
+ADVICE = {
+    "settings": "`export-center config show` tells where each setting comes from.",
+    "home": "Set EXPORT_CENTER_HOME to a folder that you may write.",
+    "disk": "Set EXPORT_CENTER_HOME to a folder that exists.",
+    "profiles": "Install the program again.",
+    "packages": "Install requirements/full.txt as it is locked.",
+    "prefect": "Install requirements/full.txt as it is locked.",
+    "store": "Put it back from a backup, or start a new store and ingest the evidence again.",
+    "sources": "Look at the section [sources] of export-center.toml, and at docs/sources.md.",
+    "key": "`export-center keys generate` makes a new one.",
+}
+"""What to do when a check fails that has no better advice of its own."""

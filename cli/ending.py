@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from cli.errors import Interrupted
-from cli.exits import FAILED, UNREADABLE
+from cli.exits import FAILED
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -50,15 +50,7 @@ def was_stopped() -> bool:
 
 
 def end(code: int) -> NoReturn:
-    """End with an exit code, after everything printed has arrived; that it could not is an error too."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = code or FAILED
-    except OSError as error:
-        code = code or UNREADABLE
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"error: the output could not be written: {error.strerror}\n")
+    """End with an exit code."""
     Ending.code = code
     sys.exit(code)
 

@@ -2,6 +2,7 @@
 
 * CommandError
   x UsageError      the command was called in a way it cannot serve
+  x OutputError     what a command printed could not be written
   x OfflineError    the command would have needed a network, and --offline forbids it
 
 Interrupted stands apart: it is no error, and nothing may catch it on the way.
@@ -22,6 +23,10 @@ class CommandError(Exception):
 
 class UsageError(CommandError):
     """The command was called in a way it cannot serve."""
+
+
+class OutputError(CommandError):
+    """What a command printed could not be written."""
 
 
 class OfflineError(CommandError):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import format_option
-from cli.output import show
+from cli.output import emit, show
 from cli.rim import open_store
+
+if TYPE_CHECKING:
+    from evidence.store import Snapshot, Store
 
 LISTED = 25
 """How many lines of a group a table shows; the rest is summed up, and in full in the other formats."""
@@ -34,23 +36,30 @@ def stats(snapshot: int | None, wanted: str | None) -> None:
     from evidence.stats import stats as count
 
     store = open_store()
-    value = count(store, store.snapshot(snapshot))
+    chosen = store.snapshot(snapshot)
+    value = count(store, chosen) | {"policySnapshots": _policy_snapshots(store, chosen)}
 
     def table() -> Any:
         from cli.tables import rows
 
-        return rows(("what", "", "documents"), _listed(value))
+        ids = dict.fromkeys(value["policySnapshots"])
+        return rows(("what", "", "documents"), _listed({**value, "policySnapshots": ids}))
 
     show(value, wanted, table=table)
 
 
-def _listed(value: dict[str, Any]) -> list[tuple[str, str, int]]:
+def _policy_snapshots(store: Store, snapshot: Snapshot) -> list[str]:
+    """Return the ids that --policy-snapshot takes."""
+    return sorted(set(store.rows(snapshot, "policy_snapshots").to_table(columns=["id"])["id"].to_pylist()))
+
+
+def _listed(value: dict[str, Any]) -> list[tuple[str, str, int | None]]:
     """Return the lines of a table: each group's name once, the frequent first, the rare ones summed up."""
     listed = []
     for group, numbers in value.items():
         if not isinstance(numbers, dict):
             continue
-        ordered = sorted(numbers.items(), key=lambda entry: (-entry[1], entry[0]))
+        ordered = sorted(numbers.items(), key=lambda entry: (-(entry[1] or 0), entry[0]))
         rest = ordered[LISTED:]
         if rest:
             ordered = [*ordered[:LISTED], (f"({len(rest)} others)", sum(count for _, count in rest))]
@@ -80,7 +89,7 @@ def show_record(record: str, raw: bool, wanted: str | None) -> None:
         )
     if raw:
         for one in found:
-            sys.stdout.buffer.write(one["raw"])
+            emit(one["raw"])
         return
     described = [_described(one) for one in found]
 

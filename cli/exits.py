@@ -27,6 +27,7 @@ BY_ERROR_NAME = {
     "EmptySelectionError": EMPTY,
     "StorageError": UNREADABLE,
     "UsageError": USAGE,
+    "OutputError": UNREADABLE,
     "OfflineError": OFFLINE,
     "BrokenPipeError": FAILED,
     "OSError": UNREADABLE,

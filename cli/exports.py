@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from msgspec.structs import replace
 
 from cli.errors import UsageError
 from cli.options import PATH, format_option, profile_argument, selection_options
@@ -17,9 +17,15 @@ from cli.tracing import timed, timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from rich.progress import Progress
+
+    from flows.pipeline import Step
     from flows.request import ExportRequest
     from flows.settings import Settings
+
+Result = TypeVar("Result")
 
 LISTS = ("tenants", "products", "sboms", "ecosystems", "sources", "severities", "ids")
 
@@ -90,7 +96,7 @@ def run_plan(profile: str, wishes: dict[str, Any]) -> dict[str, Any]:
     from flows.preview import preview
     from flows.request import prepare_plan
 
-    made = prepare_plan(_request(settings(), profile, wishes, key="", out=Path()))
+    made = prepare_plan(_request(settings(), profile, wishes))
     with timing("count"):
         return preview(made)
 
@@ -99,21 +105,37 @@ def run_export(profile: str, wishes: dict[str, Any], *, out: Path | None = None)
     """Run a profile with the settings of this machine, showing progress on a terminal."""
     from cli.tables import progress_bar
     from flows.pipeline import run
-    from flows.profiles import resolve_profile
-    from flows.request import prepare
+    from flows.request import prepare, prepare_plan
+    from flows.sources.declared import Sources
 
-    configured = settings()
-    resolve_profile(profile)  # before a key is made for a run that cannot be
-    place = _place(out, configured.home)
-    request = _request(configured, profile, wishes, key=key_uri(configured.key, configured.home), out=place)
     started = time.monotonic()
+    configured = settings()
+    asked = _request(configured, profile, wishes)
+    # Before sources are read, and a folder and a key are made, for a run that cannot be.
+    prepare_plan(replace(asked, sources=Sources()))
+    place = _place(out, configured.home)
+    request = replace(asked, key=key_uri(configured.key, configured.home), out=str(place))
     with progress_bar() as bar:
-        made, parts = timed("plan", lambda: prepare(request, progress=_shown_on(bar)))
-        exported = run(made, parts, step=timed)
+        step = _watched_on(bar)
+        made, parts = step("plan", lambda: prepare(request, progress=_shown_on(bar)))
+        exported = run(made, parts, step=step)
     return {**exported.summary(), "seconds": round(time.monotonic() - started, 3)}
 
 
-def _shown_on(bar: Any) -> Callable[[str, int, int], None]:
+def _watched_on(bar: Progress) -> Step:
+    """Return a runner of stages that shows which one is at work, and times it."""
+
+    def step(name: str, stage: Callable[..., Result], *arguments: object) -> Result:
+        task = bar.add_task(name, total=None, detail="")
+        try:
+            return timed(name, stage, *arguments)
+        finally:
+            bar.remove_task(task)
+
+    return step
+
+
+def _shown_on(bar: Progress) -> Callable[[str, int, int], None]:
     """Return a function that shows what was written of each table."""
     tasks: dict[str, Any] = {}
 
@@ -145,7 +167,8 @@ def _place(out: Path | None, home: Path) -> Path:
         ) from error
 
 
-def _request(configured: Settings, profile: str, wishes: dict[str, Any], *, key: str, out: Path) -> ExportRequest:
+def _request(configured: Settings, profile: str, wishes: dict[str, Any]) -> ExportRequest:
+    """Return a request that can be planned; what a run needs besides, its key and its place, is left open."""
     from cli.offline import check_sources
     from flows.planning import included_tables
     from flows.profiles import resolve_profile
@@ -155,8 +178,8 @@ def _request(configured: Settings, profile: str, wishes: dict[str, Any], *, key:
     return ExportRequest(
         profile=profile,
         store=store_root(configured.home),
-        key=key,
-        out=str(out),
+        key="",
+        out=tempfile.gettempdir(),
         tenant=configured.tenant,
         workers=configured.workers,
         memory_limit=configured.memory_limit,

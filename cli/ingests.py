@@ -68,7 +68,7 @@ def run_ingest(
 
 def _print_report(report: IngestReport, wanted: str | None) -> None:
     """Print what an ingest did: it accounts for every document seen."""
-    show(report.to_builtins() | {"reasons": dict(report.reasons), "conflicts": list(report.conflicts)}, wanted)
+    show(report.to_builtins(), wanted)
     for conflict in report.conflicts[:SHOWN]:
         note(f"warning: given twice with different content, the last one counts: {conflict}")
     if report.quarantined:

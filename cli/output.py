@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cli.errors import OutputError
 from cli.text import json_text, printable, yaml_text
 
 if TYPE_CHECKING:
@@ -36,13 +37,34 @@ def show(value: Any, wanted: str | None, *, table: Callable[[], Table] | None = 
     """Print a value as JSON, YAML, or a table: the one made for it, or one of its fields."""
     match chosen(wanted):
         case Format.JSON:
-            sys.stdout.write(json_text(value))
+            emit(json_text(value))
         case Format.YAML:
-            sys.stdout.write(yaml_text(value))
+            emit(yaml_text(value))
         case Format.TABLE:
             from cli import tables
 
             tables.print_table(table() if table is not None else tables.fields(value))
+
+
+def emit(output: str | bytes) -> None:
+    """Print on standard output, at once: texts as people read them, bytes as they are.
+
+    Raises:
+        BrokenPipeError: Nobody reads it any more.
+        OutputError: It could not be written.
+    """
+    try:
+        if isinstance(output, bytes):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(output)
+            sys.stdout.buffer.flush()
+        else:
+            sys.stdout.write(output)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the output could not be written: {error.strerror}") from error
 
 
 def note(text: str) -> None:

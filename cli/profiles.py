@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import msgspec
 
 from cli.exits import USAGE
 from cli.options import PATH, format_option, profile_argument
-from cli.output import Format, chosen, show
+from cli.output import Format, chosen, emit, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +74,7 @@ def show_profile(profile: str, wanted: str | None) -> None:
     if chosen(wanted) is Format.JSON:
         show({**msgspec.to_builtins(loaded.profile), "sha256": loaded.sha256, "revision": loaded.revision}, wanted)
     else:
-        sys.stdout.write(Path(loaded.path).read_text(encoding="utf-8"))
+        emit(Path(loaded.path).read_text(encoding="utf-8"))
 
 
 @profile.command()
@@ -106,5 +105,5 @@ def _print_findings(findings: list[Finding], files: int) -> None:
     from cli.text import printable
 
     for finding in findings:
-        sys.stdout.write(f"{printable(str(finding))}\n")
-    sys.stdout.write(f"{files} files, {len(findings)} findings\n")
+        emit(f"{printable(str(finding))}\n")
+    emit(f"{files} files, {len(findings)} findings\n")

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cli.output import emit
 from cli.text import printable
 
 if TYPE_CHECKING:
@@ -23,12 +24,16 @@ LONGEST_LIST = 12
 def print_table(table: Table) -> None:
     """Print a table on standard output, or say that there is nothing to list."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(table if table.row_count else "nothing to list")
+    with console.capture() as captured:
+        console.print(table if table.row_count else "nothing to list")
+    emit(captured.get())
 
 
 def fields(value: Mapping[str, Any]) -> Table:
     """Return a table of names and values; objects in objects are written with dotted names."""
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for name, item in _flat(value):
         table.add_row(f"[dim]{_safe(name)}[/dim]", _safe(cell(item)))
     return table

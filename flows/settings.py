@@ -168,7 +168,7 @@ def _read(name: str, value: object, origin: Origin) -> Any:
 
 
 def _home(value: object, origin: Origin) -> Path:
-    if not isinstance(value, (str, Path)) or not str(value):
+    if not isinstance(value, (str, Path)) or not str(value) or "://" in str(value):
         raise ValueError(name_of_type(value))
     path = Path(value).expanduser()
     return (origin.folder or Path()) / path

@@ -3,185 +3,161 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bundle.keys import generate_key_pair, save_key_pair
+if TYPE_CHECKING:
+    from pathlib import Path
 
-PROGRAM = [sys.executable, "-c", "from cli.main import main; main()"]
-
-
-def run(*arguments: object, home: Path, code: int = 0, **environment: str) -> Any:
-    """Run the program; return its JSON, or its error text when it is to fail."""
-    done = subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        capture_output=True,
-        env={**os.environ, "EXPORT_CENTER_HOME": str(home), **environment},
-        check=False,
-        text=True,
-    )
-    assert done.returncode == code, done.stderr
-    if code:
-        return done.stderr
-    return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
+    from conftest import Program
 
 
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    save_key_pair(folder, "shared", generate_key_pair())
-    return folder
+def accounted_for(report: dict[str, Any]) -> bool:
+    parts = ("stored", "unchanged", "superseded", "quarantined")
+    return bool(report["seen"] == sum(report[part] for part in parts))
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path) -> Path:
-    """A home with the sample evidence and one policy snapshot."""
-    folder = tmp_path_factory.mktemp("home")
-    report = run("ingest", *sorted(sample_evidence.glob("*.tar.zst")), home=folder)
-    assert report["seen"] == report["stored"] + report["unchanged"] + report["superseded"] + report["quarantined"]
-    policy = sample_evidence.parent / "policy" / "policy-snapshot.json"
-    run("ingest", "--kind", "policy-snapshot", policy, home=folder)
-    return folder
-
-
-def test_the_second_ingest_adds_nothing(home: Path, sample_evidence: Path) -> None:
-    before = run("evidence", "stats", home=home)
-    report = run("ingest", *sorted(sample_evidence.glob("*.tar.zst")), home=home)
+def test_the_second_ingest_adds_nothing(program: Program, sample_evidence: Path) -> None:
+    before = program.json("evidence", "stats")
+    report = program.json("ingest", *sorted(sample_evidence.glob("*.tar.zst")))
+    assert accounted_for(report)
     assert (report["stored"], report["superseded"]) == (0, 0)
-    assert run("evidence", "stats", home=home) == before
+    assert program.json("evidence", "stats") == before
 
 
-def test_an_export_is_verified_and_read_back(home: Path, tmp_path: Path) -> None:
+def test_an_export_is_verified_and_read_back(program: Program, tmp_path: Path) -> None:
     out = tmp_path / "raw.tar.zst"
-    summary = run("export", "json-raw", "--out", out, home=home)
-    verified = run("bundle", "verify", out, "--key", home / "keys/default.pub", "--deep", home=home)
+    summary = program.json("export", "json-raw", "--out", out)
+    verified = program.json("bundle", "verify", out, "--key", program.public_key, "--deep")
     assert verified["contentDigest"] == summary["contentDigest"]
     assert verified["records"] == summary["records"] > 2000
-    line = run("bundle", "cat", out, "--id", "RUSTSEC-2021-0001", home=home)
-    shown = run("evidence", "show", "RUSTSEC-2021-0001", "--raw", home=home)
-    assert line["content"] == shown
-
-
-def test_a_damaged_bundle_ends_with_3(home: Path, tmp_path: Path) -> None:
-    out = tmp_path / "raw.tar.zst"
-    run("export", "json-raw", "--out", out, home=home)
-    data = bytearray(out.read_bytes())
-    data[len(data) // 2] ^= 1
-    out.write_bytes(data)
-    assert "step" in run("bundle", "verify", out, "--key", home / "keys/default.pub", home=home, code=3)
+    line = program.json("bundle", "cat", out, "--id", "RUSTSEC-2021-0001")
+    assert line["content"] == program.json("evidence", "show", "RUSTSEC-2021-0001", "--raw")
 
 
 def test_neither_home_nor_order_nor_locale_reaches_the_bytes(
-    keys: Path, home: Path, tmp_path: Path, sample_evidence: Path
+    program: Program, fresh: Program, tmp_path: Path, sample_evidence: Path
 ) -> None:
-    other, key = tmp_path / "other", f"file:{keys / 'shared.key'}"
+    key = f"file:{program.home / 'keys' / 'default.key'}"
     archives = sorted(sample_evidence.glob("*.tar.zst"), reverse=True)
     changed = tmp_path / "osv-crates.jsonl"
     changed.write_text(
         '{"id": "RUSTSEC-2021-0001", "summary": "an older text"}\n{"id": "GONE", "modified": "2020-01-01T00:00:00Z"}\n'
     )
     for archive in archives[:6]:
-        run("ingest", archive, home=other)
-    run("ingest", changed, "--source", "osv-crates", home=other)
+        fresh.json("ingest", archive)
+    fresh.json("ingest", changed, "--source", "osv-crates")
     for archive in archives[6:]:
-        run("ingest", archive, home=other, TZ="Asia/Tokyo")
+        fresh.json("ingest", archive, TZ="Asia/Tokyo")
     crates = sample_evidence / "osv-crates.tar.zst"
-    run("ingest", crates, "--source", "osv-crates", "--sync", "--allow-removals", 5, home=other)
-    first = run("export", "json-raw", "--out", tmp_path / "a.tar.zst", home=home, EXPORT_CENTER_KEY=key)
-    second = run(
-        "export", "json-raw", "--out", tmp_path / "b.tar.zst", home=other, EXPORT_CENTER_KEY=key,
+    fresh.json("ingest", crates, "--source", "osv-crates", "--sync", "--allow-removals", 5)
+    first = program.json("export", "json-raw", "--out", tmp_path / "a.tar.zst", EXPORT_CENTER_KEY=key)
+    second = fresh.json(
+        "export", "json-raw", "--out", tmp_path / "b.tar.zst", EXPORT_CENTER_KEY=key,
         TZ="America/New_York", LC_ALL="C", PYTHONHASHSEED="7", EXPORT_CENTER_WORKERS="1",
     )  # fmt: skip
     assert first["sha256"] == second["sha256"]
 
 
-CASES = {
-    "an unknown profile": (["export", "json-rww"], 2, "json-raw"),
-    "nothing matches": (["export", "json-raw", "--ecosystem", "nonesuch"], 8, "no record matches"),
-    "a bad time": (["export", "json-raw", "--from", "yesterday"], 2, "from"),
-    "a missing policy snapshot": (["export", "json-policy"], 2, "requires a policy snapshot"),
-    "an unknown policy snapshot": (["export", "json-policy", "--policy-snapshot", "nope"], 2, "nope"),
-    "an adapter that is not there yet": (["export", "trivy-db"], 2, "no adapter"),
-    "a path that does not exist": (["ingest", "absent.json"], 2, "absent.json"),
-    "a missing key": (["bundle", "verify", "x.tar.zst"], 2, "--key"),
-    "sync without a source": (["ingest", "--sync", "."], 2, "--source"),
-}
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_errors_say_what_to_do_and_leave_nothing(case: str, home: Path, tmp_path: Path) -> None:
-    arguments, code, text = CASES[case]
-    out = ["--out", tmp_path / "out.tar.zst"] if arguments[0] == "export" else []
-    assert text in run(*arguments, *out, home=home, code=code)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_empty_bundle_can_be_asked_for(home: Path, tmp_path: Path) -> None:
+def test_an_empty_bundle_can_be_asked_for(program: Program, tmp_path: Path) -> None:
     out = tmp_path / "empty.tar.zst"
-    run("export", "json-raw", "--ecosystem", "nonesuch", "--allow-empty", "--out", out, home=home)
-    assert run("bundle", "verify", out, "--key", home / "keys/default.pub", "--deep", home=home)["records"] == 0
+    program.json("export", "json-raw", "--ecosystem", "nonesuch", "--allow-empty", "--out", out)
+    assert program.json("bundle", "verify", out, "--key", program.public_key, "--deep")["records"] == 0
 
 
-def test_a_policy_export_names_the_snapshot_in_the_findings_it_evaluated(home: Path, tmp_path: Path) -> None:
+def test_a_policy_export_names_the_snapshot_in_the_findings_it_evaluated(program: Program, tmp_path: Path) -> None:
     out = tmp_path / "policy.tar.zst"
-    run("export", "json-policy", "--policy-snapshot", "policy-snap-example", "--out", out, home=home)
-    assert run("bundle", "verify", out, "--key", home / "keys/default.pub", "--deep", home=home)
-    manifest = run("bundle", "inspect", out, home=home)
-    findings = manifest["counts"]["byKind"]["finding"]
-    assert 0 < manifest["counts"]["findingsWithoutPolicy"] < findings
-    snapshot = run("bundle", "cat", out, "data/policy/snapshot.json", home=home)
-    assert snapshot["id"] == "policy-snap-example"
+    (name,) = program.json("evidence", "stats")["policySnapshots"]
+    program.json("export", "json-policy", "--policy-snapshot", name, "--out", out)
+    assert program.json("bundle", "verify", out, "--key", program.public_key, "--deep")["verified"]
+    manifest = program.json("bundle", "inspect", out)
+    assert 0 < manifest["counts"]["findingsWithoutPolicy"] < manifest["counts"]["byKind"]["finding"]
+    assert program.json("bundle", "cat", out, "data/policy/snapshot.json")["id"] == name
 
 
-def test_plan_counts_what_export_writes(home: Path, tmp_path: Path) -> None:
-    plan = run("plan", "json-raw", "--ecosystem", "crates.io", home=home)
-    out = tmp_path / "crates.tar.zst"
-    assert run("export", "json-raw", "--ecosystem", "crates.io", "--out", out, home=home)["records"] == plan["records"]
-    assert plan["records"] > 500
+def test_plan_counts_what_export_writes(program: Program, tmp_path: Path) -> None:
+    wanted = ("json-raw", "--ecosystem", "crates.io", "--from", "2021-01-01T00:00:00Z", "--to", "2022-01-01T00:00:00Z")
+    plan = program.json("plan", *wanted)
+    assert program.json("export", *wanted, "--out", tmp_path / "crates.tar.zst")["records"] == plan["records"]
+    assert 10 < plan["records"] < 800
 
 
-def test_a_bundle_differs_from_its_successor_by_what_changed(home: Path, tmp_path: Path) -> None:
+def test_every_selector_reaches_the_bundle(program: Program, tmp_path: Path) -> None:
+    out = tmp_path / "selected.tar.zst"
+    program.json(
+        "export", "json-raw", "--out", out, "--allow-empty", "--as-of", "2026-01-31T12:00:00Z", "--snapshot", 1,
+        "--tenant", "a", "--tenant", "b", "--product", "pkg:npm/*", "--sbom", "s", "--ecosystem", "npm",
+        "--source", "feed", "--severity", "HIGH", "--id", "CVE-1", "--id", "CVE-2",
+        "--from", "2025-01-01T00:00:00Z", "--to", "2026-01-01T01:00:00+01:00",
+    )  # fmt: skip
+    manifest = program.json("bundle", "inspect", out)
+    assert manifest["asOf"] == "2026-01-31T12:00:00Z"
+    assert manifest["selectors"] == {
+        "ecosystems": ["npm"], "ids": ["CVE-1", "CVE-2"], "missingModified": "include", "products": ["pkg:npm/*"],
+        "sboms": ["s"], "severities": ["HIGH"], "shared": True, "sources": ["feed"], "tenants": ["a", "b"],
+        "timeWindow": {"from": "2025-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+    }  # fmt: skip
+
+
+def test_the_epoch_of_the_environment_is_now_unless_a_time_is_given(program: Program, tmp_path: Path) -> None:
+    out = tmp_path / "x.tar.zst"
+    for options, as_of in (([], "1970-01-02T00:00:00Z"), (["--as-of", "2026-01-01"], "2026-01-01T00:00:00Z")):
+        program.json("export", "json-raw", "--id", "none", "--allow-empty", "--out", out, *options,
+                     SOURCE_DATE_EPOCH="86400")  # fmt: skip
+        assert program.json("bundle", "inspect", out)["asOf"] == as_of
+    said = program.error("plan", "json-raw", code=2, SOURCE_DATE_EPOCH="yesterday")
+    assert "SOURCE_DATE_EPOCH is 'yesterday'" in said
+
+
+def test_a_bundle_without_a_place_gets_a_name_in_the_home(fresh: Program, sample_evidence: Path) -> None:
+    fresh.json("ingest", sample_evidence / "vex-fixtures-grype.tar.zst")
+    done = fresh.done("export", "json-raw")
+    assert b"made a DEVELOPMENT signing key" in done.stderr
+    summary = json.loads(done.stdout)
+    name = f"export-json-raw-{summary['contentDigest'][:12]}.tar.zst"
+    assert summary["bundle"] == str(fresh.home / "bundles" / name)
+    assert (fresh.home / "keys" / "default.key").stat().st_mode & 0o777 == 0o600
+    again = fresh.done("export", "json-raw")
+    assert (json.loads(again.stdout)["sha256"], again.stderr) == (summary["sha256"], b"")
+
+
+def test_a_bundle_differs_from_its_successor_by_what_changed(program: Program, tmp_path: Path) -> None:
     everything, crates = tmp_path / "all.tar.zst", tmp_path / "crates.tar.zst"
-    total = run("export", "json-raw", "--out", everything, home=home)["records"]
-    kept = run("export", "json-raw", "--source", "osv-crates", "--out", crates, home=home)["records"]
-    result = run("bundle", "diff", everything, crates, home=home)
+    total = program.json("export", "json-raw", "--out", everything)["records"]
+    kept = program.json("export", "json-raw", "--source", "osv-crates", "--out", crates)["records"]
+    result = program.json("bundle", "diff", everything, crates)
     assert sum(counts.get("removed", 0) for counts in result["counts"].values()) == total - kept
-    assert run("bundle", "diff", crates, crates, home=home)["changes"] == []
+    assert program.json("bundle", "diff", crates, crates)["changes"] == []
 
 
-def test_commands_of_the_verifier_import_nothing_heavy() -> None:
-    code = (
-        "import sys, cli.main; "
-        "print([m for m in ('duckdb', 'pyarrow', 'prefect', 'polars', 'deltalake', 'numpy') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+QUICK = "sha256", "contentDigest", "records"
 
 
-@pytest.mark.parametrize("command", ["doctor", "config show", "profile list", "keys show"])
-def test_commands_that_look_around_succeed(command: str, home: Path) -> None:
-    run("export", "json-raw", "--source", "osv-crates", home=home)
-    assert run(*command.split(), home=home)
+def test_quickstart_ends_with_a_verified_bundle_and_its_pages_and_can_be_repeated(fresh: Program) -> None:
+    first = fresh.json("quickstart")
+    assert first["records"] > 2000
+    assert first["viewer"] == f"file://{fresh.home}/view/{first['contentDigest'][:12]}/index.html"
+    verified = fresh.json("bundle", "verify", first["bundle"], "--key", first["publicKey"])
+    assert [verified[name] for name in QUICK] == [first[name] for name in QUICK]
+    second = fresh.json("quickstart")
+    assert [second[name] for name in QUICK] == [first[name] for name in QUICK]
 
 
-def test_lint_passes_the_built_in_profiles_and_names_what_is_wrong(home: Path, tmp_path: Path) -> None:
-    assert run("profile", "lint", home=home) == []
-    bad = tmp_path / "bad.yaml"
-    bad.write_text("profileId: bad\nname: Bad\nkind: json\nvariant: raw\ninclude: [advisories]\nencrypton: {}\n")
-    done = subprocess.run([*PROGRAM, "profile", "lint", bad], capture_output=True, check=False, text=True)
-    assert done.returncode == 2
-    (finding,) = json.loads(done.stdout)
-    assert (finding["line"], finding["field"]) == (6, "encrypton")
+def test_quickstart_takes_evidence_and_a_key_of_ones_own(
+    fresh: Program, program: Program, sample_evidence: Path
+) -> None:
+    own = fresh.json(
+        "quickstart", "--evidence", sample_evidence / "vex-fixtures-grype.tar.zst",
+        EXPORT_CENTER_KEY=f"file:{program.home}/keys/default.key",
+    )  # fmt: skip
+    assert fresh.json("bundle", "verify", own["bundle"], "--key", program.public_key)["records"] == own["records"] == 13
+    assert program.public_key.read_bytes() == (fresh.home / "quickstart.pub").read_bytes()
 
 
 @pytest.mark.data
-def test_the_whole_data_pack_is_accounted_for(data_pack: Path, tmp_path: Path) -> None:
-    report = run("ingest", data_pack, home=tmp_path / "home")
-    assert report["seen"] == report["stored"] + report["unchanged"] + report["superseded"] + report["quarantined"]
+def test_the_whole_data_pack_is_accounted_for(data_pack: Path, fresh: Program) -> None:
+    report = fresh.json("ingest", data_pack)
+    assert accounted_for(report)
     assert report["seen"] > 60_000
-    assert run("ingest", data_pack, home=tmp_path / "home")["stored"] == 0
+    assert fresh.json("ingest", data_pack)["stored"] == 0

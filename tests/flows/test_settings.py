@@ -64,6 +64,10 @@ REFUSED = {
         {"EXPORT_CENTER_MEMORY_LIMIT": "512"},
         "EXPORT_CENTER_MEMORY_LIMIT: expected an amount of memory, such as 512MB or 4GB, got '512'",
     ),
+    "a URL for a home": (
+        {"EXPORT_CENTER_HOME": "s3://bucket/home"},
+        "EXPORT_CENTER_HOME: expected the path of a folder, got 's3://bucket/home'",
+    ),
     "a path for a key URI": (
         {"EXPORT_CENTER_KEY": "/k"},
         "EXPORT_CENTER_KEY: expected the URI of a signing key, such as file:/path/to/default.key, got '/k'",

@@ -1,0 +1,97 @@
+"""The program as users run it: a process of its own, in a home with real evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = (sys.executable, "-m", "cli")
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program with one home."""
+
+    home: Path
+    command: tuple[str, ...] = PROGRAM
+
+    def at(self, home: Path) -> Program:
+        """Return the program with another home."""
+        return Program(home, self.command)
+
+    @property
+    def public_key(self) -> Path:
+        """The public half of the home's own key."""
+        return self.home / "keys" / "default.pub"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return what a process of this program sees; settings of whoever runs the tests do not reach it."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("EXPORT_CENTER_")}
+        return {**clean, "EXPORT_CENTER_HOME": str(self.home), **more}
+
+    def done(
+        self, *arguments: object, stdin: bytes | None = None, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [*self.command, *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            cwd=cwd,
+            env=self.environment(**environment),
+            timeout=500,
+        )
+
+    def json(self, *arguments: object, **options: Any) -> Any:
+        """Run a command that succeeds, and return the JSON it prints."""
+        done = self.done(*arguments, **options)
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def error(self, *arguments: object, code: int, **options: Any) -> str:
+        """Run a command that fails with a code; return what it says, which is tidy."""
+        done = self.done(*arguments, **options)
+        said = done.stderr.decode()
+        assert done.returncode == code, said
+        assert "Traceback" not in said
+        return said
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path) -> Program:
+    """The program with the sample evidence, a policy snapshot and a key in its home."""
+    made = Program(tmp_path_factory.mktemp("home"))
+    made.json("ingest", *sorted(sample_evidence.glob("*.tar.zst")))
+    made.json("ingest", "--kind", "policy-snapshot", sample_evidence.parent / "policy" / "policy-snapshot.json")
+    made.json("keys", "generate")
+    return made
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Program:
+    """The program with a home that does not exist yet."""
+    return Program(tmp_path / "fresh-home")
+
+
+@pytest.fixture(scope="session")
+def archive(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of some of the evidence, in one file."""
+    out = tmp_path_factory.mktemp("bundle") / "crates.tar.zst"
+    program.json("export", "json-raw", "--source", "osv-crates", "--out", out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def folder(program: Program, archive: Path) -> Path:
+    """The same bundle, extracted."""
+    out = archive.parent / "extracted"
+    program.json("bundle", "extract", archive, out, "--key", program.public_key)
+    return out
