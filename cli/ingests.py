@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.errors import UsageError
 from cli.exits import FAILED
 from cli.options import PATH, format_option
 from cli.output import note, show
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidence.ingest import IngestReport
+
+SHARED = "_shared"
+"""The tenant whose evidence every tenant may read."""
 
 SHOWN = 5
 """How many reasons and conflicts are told beside the report."""
@@ -56,6 +60,11 @@ def run_ingest(
     from evidence.store import Store
 
     configured = settings({"tenant": tenant, "workers": workers})
+    if configured.tenant == SHARED and tenant is None:
+        raise UsageError(
+            "evidence that all tenants share is only written when the command says so",
+            advice=f"Pass --tenant {SHARED}, or --tenant with your own.",
+        )
     wishes = IngestOptions(tenant=configured.tenant, workers=configured.workers, observed_at=now(), **options)
     with progress_bar() as bar, timing("ingest"):
         task = bar.add_task("ingesting", total=None, detail="")
