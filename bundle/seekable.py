@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bundle.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CHUNK = 256 * 1024
 RAW_BLOCK = 128 * 1024
@@ -30,12 +30,31 @@ FULL_FRAME = FRAME_HEADER + 2 * BLOCK_HEADER + CHUNK
 
 
 def frame(data: bytes) -> bytes:
-    """Return ``data``, at most 256 KiB of it and not empty, as one frame of raw blocks."""
-    blocks = [data[start : start + RAW_BLOCK] for start in range(0, len(data), RAW_BLOCK)]
-    parts = [MAGIC, bytes([DESCRIPTOR]), struct.pack("<I", len(data))]
-    for position, block in enumerate(blocks):
-        parts += [block_header(len(block), last=position == len(blocks) - 1), block]
-    return b"".join(parts)
+    """Return ``data``, at most CHUNK bytes of it and not empty, as one frame of raw blocks."""
+    return frame_of([data], len(data))
+
+
+def frame_of(pieces: Iterable[bytes | memoryview], size: int) -> bytes:
+    """Return one frame of raw blocks.
+
+    Args:
+        pieces: What it holds, in any number of pieces: they are copied once.
+        size: Their bytes: at least 1, at most CHUNK.
+    """
+    return b"".join((MAGIC, bytes([DESCRIPTOR]), struct.pack("<I", size), *_blocks(pieces, size)))
+
+
+def _blocks(pieces: Iterable[bytes | memoryview], size: int) -> Iterator[bytes | memoryview]:
+    left, room = size, 0
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            if not room:
+                room = min(RAW_BLOCK, left)
+                yield block_header(room, last=room == left)
+            part, rest = rest[:room], rest[room:]
+            yield part
+            room, left = room - len(part), left - len(part)
 
 
 def block_header(size: int, *, last: bool) -> bytes:

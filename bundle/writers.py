@@ -86,7 +86,7 @@ class TarZstWriter(_Output):
                 self._end_frame()
 
     def _end_frame(self) -> None:
-        self._emit(seekable.frame(b"".join(self._open)))
+        self._emit(seekable.frame_of(self._open, self._held))
         self._open, self._held = [], 0
 
 
