@@ -50,9 +50,14 @@ class LocalFile:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return at most ``length`` bytes from ``offset``."""
-        with self.path.open("rb") as file:
+        # Without a buffer, so that what is counted is what is read.
+        with self.path.open("rb", buffering=0) as file:
             file.seek(offset)
-            data = file.read(length)
+            pieces = []
+            while length and (piece := file.read(length)):
+                pieces.append(piece)
+                length -= len(piece)
+        data = b"".join(pieces)
         self.bytes_read += len(data)
         return data
 

@@ -48,6 +48,47 @@ def test_a_comparison_is_that_of_the_records(
     assert sum(counts.values()) == len(found.changes) == len(expected)
 
 
+def test_indexes_of_many_pages_are_compared_as_one(
+    make_one: Callable[..., Any], make_record: Callable[..., Any]
+) -> None:
+    everything = [make_record(number) for number in range(3000)]
+    source = random.Random(1)
+    for round_, (less, more) in enumerate(((0, 1), (1, 40), (700, 1200), (2900, 50))):
+        gone, come = set(source.sample(range(3000), less)), set(source.sample(range(3000), more))
+        before = make_one(name=f"before-{round_}", lines=[line for at, line in enumerate(everything) if at not in come])
+        after = make_one(name=f"after-{round_}", lines=[line for at, line in enumerate(everything) if at not in gone])
+        found = diff(open_bundle(before.path), open_bundle(after.path)).changes
+        expected = {f"ID-{at:04d}": "removed" for at in gone - come} | {f"ID-{at:04d}": "added" for at in come - gone}
+        assert {change.id: change.change for change in found} == expected
+        assert len(found) == len(expected)
+
+
+def test_rows_of_one_key_are_matched_by_their_lines(
+    make_one: Callable[..., Any], make_record: Callable[..., Any]
+) -> None:
+    """Evaluations have no identity but their line, and the same may stand there twice."""
+    one, other, third = (make_record(1, text=text) for text in ("a", "b", "c"))
+    table: list[tuple[list[Any], list[Any], dict[str, int]]] = [
+        ([one, one], [one], {}),
+        ([one, other], [other, one], {}),
+        ([one, other], [one, third], {"changed": 1}),
+        ([one], [other, third], {"added": 1, "changed": 1}),
+        ([one, other, third], [one], {"removed": 2}),
+        ([other] * 700 + [one] * 700, [one] * 700, {"removed": 700}),
+    ]
+    for at, (old, new, counts) in enumerate(table):
+        before, after = make_one(name=f"{at}-old", lines=old), make_one(name=f"{at}-new", lines=new)
+        assert diff(open_bundle(before.path), open_bundle(after.path)).counts["data/advisories.jsonl.zst"] == counts
+
+
+def test_a_member_that_only_one_bundle_has_is_added_or_removed(make_one: Callable[..., Any]) -> None:
+    names = ["data/advisories.jsonl.zst", *(f"indexes/advisories.{part}" for part in ("frames", "pages", "root"))]
+    without = open_bundle(make_one(0, name="without", change=dict.fromkeys(names)).path)
+    whole = open_bundle(make_one(5).path)
+    assert {change.change for change in diff(without, whole).changes} == {"added"}
+    assert {change.change for change in diff(whole, without).changes} == {"removed"}
+
+
 def test_a_bundle_does_not_differ_from_itself(make_one: Callable[..., Any]) -> None:
     reader = open_bundle(make_one(30).path)
     assert diff(reader, reader).changes == []

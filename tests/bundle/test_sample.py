@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -84,3 +89,52 @@ def test_every_record_is_found_by_its_id_and_none_else(real_bundle: Callable[...
         assert sorted(found) == sorted(expected), name
     assert not list(find_records(reader, "no such id"))
     assert 0 < most < 900_000, "an id takes a frame or two, and never all of the members"
+
+
+EVERY_VARIANT = """
+import hashlib, sys
+from pathlib import Path
+from flows.pipeline import run
+from flows.request import ExportRequest, prepare
+
+home, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+for profile in ("json-raw", "json-policy"):
+    for layout in ("tar.zst", "zip", "dir"):
+        name = f"{profile}-{layout}-ecdsa-p256-sha256"
+        request = ExportRequest(
+            profile=str(home / f"{name}.yaml"), store=str(home / "evidence"), key=f"file:{home / name}.key",
+            out=str(out / name), policy_snapshot="policy-snap-example" if profile == "json-policy" else None,
+            workers=workers,
+        )
+        run(*prepare(request))
+"""
+"""A program that exports every variant again."""
+
+
+def _files(path: Path) -> dict[str, str]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {
+        file.relative_to(path.parent).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("workers", "environment"),
+    [
+        (1, {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "LC_ALL": "C"}),
+        (5, {"PYTHONHASHSEED": "77", "TZ": "America/St_Johns", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "0"}),
+    ],
+)
+def test_another_process_elsewhere_writes_the_same_bytes(
+    real_bundle: Callable[..., Any], tmp_path: Path, workers: int, environment: dict[str, str]
+) -> None:
+    made = [real_bundle(*variant).path for variant in VARIANTS]
+    command = [sys.executable, "-c", EVERY_VARIANT, made[0].parent, tmp_path, str(workers)]
+    subprocess.run(command, env={**os.environ, **environment}, check=True, cwd=tmp_path)
+    for path in made:
+        again = tmp_path / path.name.removeprefix("bundle-")
+        found = {name.removeprefix("bundle-"): digest for name, digest in _files(path).items()}
+        assert found == _files(again), path.name
+        assert len(found) >= 1
