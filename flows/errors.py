@@ -6,6 +6,7 @@ The hierarchy:
   x ValidationError        ERR_EXPORT_001           profile, selectors, request or settings are not as they should be
   x ProfileNotFoundError   ERR_EXPORT_002           no such profile, or none that this tenant may see
   x AdapterError           ERR_EXPORT_004           an adapter met records it cannot write, or a source failed
+    x SourceFailedError    ERR_EXPORT_004           a declared source cannot be reached now, or broke off
   x StorageError           ERR_EXPORT_004           the evidence store cannot be read, or a bundle's place not written
   x SigningFailedError     ERR_EXPORT_005           the key is missing, unfit, or its service refused
   x CanceledError          ERR_EXPORT_007           somebody canceled the run, or its bundle has expired
@@ -70,6 +71,10 @@ class AdapterError(FlowError):
     """An adapter met records it cannot write, or a declared source failed."""
 
     code = "ERR_EXPORT_004"
+
+
+class SourceFailedError(AdapterError):
+    """A declared source cannot be reached now, or broke off; trying again later can help."""
 
 
 class StorageError(FlowError):

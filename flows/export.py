@@ -19,6 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from bundle.errors import UnreadableError
+from flows.errors import SourceFailedError
 from flows.pipeline import run
 from flows.preview import preview
 from flows.progress import WHOLE, Meter
@@ -45,6 +46,8 @@ class Stage(NamedTuple):
 
 
 STAGES = {
+    # A source that was away, or broke off, can be there later.
+    "plan": Stage("plan the run, and copy its sources", retries=2),
     "count": Stage("count the records"),
     "adapt": Stage("select and write the records"),
     "describe": Stage("describe the bundle"),
@@ -65,7 +68,7 @@ def as_task(name: str, stage: Callable[..., Result], *arguments: object) -> Resu
         task_run_name=seen.label,
         retries=seen.retries,
         retry_delay_seconds=RETRY_DELAY_SECONDS,
-        retry_condition_fn=_medium_failed,
+        retry_condition_fn=_can_go_better,
         persist_result=False,
         cache_policy=NO_CACHE,
     )
@@ -73,9 +76,9 @@ def as_task(name: str, stage: Callable[..., Result], *arguments: object) -> Resu
     return made
 
 
-def _medium_failed(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a stage failed by what it writes to; everything else fails again."""
-    return isinstance(state.result(raise_on_failure=False), UnreadableError)
+def _can_go_better(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a stage failed by what it writes to, or by a source it reads; everything else fails again."""
+    return isinstance(state.result(raise_on_failure=False), (UnreadableError, SourceFailedError))
 
 
 def _run_name() -> str:
@@ -94,7 +97,7 @@ def export(request: dict[str, Any]) -> dict[str, Any]:
     Returns:
         ``bundle``, ``sha256``, ``contentDigest``, ``records`` and ``bytes`` of what was made.
     """
-    plan, parts = prepare(ExportRequest.from_json(request))
+    plan, parts = as_task("plan", prepare, ExportRequest.from_json(request))
     expected = as_task("count", preview, plan)["records"]
     report = _reporter()
     meter = Meter(expected=expected, report=report, clock=time.monotonic)

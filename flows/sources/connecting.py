@@ -15,7 +15,7 @@ import duckdb
 
 from evidence.database import open_database
 from evidence.errors import reason_of
-from flows.errors import AdapterError
+from flows.errors import AdapterError, SourceFailedError
 from flows.sources.declared import masked
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def attach(connection: duckdb.DuckDBPyConnection, sources: Sources, name: str) -
     """Attach a declared database under its name, for reading.
 
     Raises:
-        AdapterError: It cannot be reached, or refuses the user.
+        SourceFailedError: It cannot be reached, or refuses the user.
     """
     load(connection, POSTGRES)
     address = sources.databases[name].parameters
@@ -94,7 +94,7 @@ def attach(connection: duckdb.DuckDBPyConnection, sources: Sources, name: str) -
         connection.execute(f'ATTACH {_literal(address)} AS "{name}" (TYPE postgres, READ_ONLY)')
     except duckdb.Error as error:
         reason = one_line(error).replace(f'Unable to connect to Postgres at "{address}": ', "")
-        raise AdapterError(
+        raise SourceFailedError(
             f"source database {name} cannot be reached: {reason}",
             advice="See [sources.databases] in the settings; passwords come from PGPASSWORD or a passfile.",
         ) from error

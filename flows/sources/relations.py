@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from flows.conditions import Where
-from flows.errors import AdapterError
+from flows.errors import AdapterError, SourceFailedError
 from flows.sources.columns import quoted, readers
 from flows.sources.connecting import one_line
 
@@ -118,7 +118,8 @@ def unreadable(table: str, error: BaseException) -> AdapterError:
     if "INTERRUPT Error" in reason:
         # What one thread of DuckDB met ends the others, and sometimes only their end is told.
         reason = "it broke off in the middle; its log may tell why"
-    return AdapterError(
+    failed = SourceFailedError if isinstance(error, (OSError, duckdb.IOException)) else AdapterError
+    return failed(
         f"source {table} cannot be read: {reason}",
         advice="Nothing was written. `export-center doctor` tells whether its relation can be reached.",
     )

@@ -15,6 +15,7 @@ import pytest
 from bundle.errors import FormatError, UnreadableError
 from bundle.keys import load_public_key
 from bundle.verify import verify
+from flows.errors import AdapterError, SourceFailedError
 from flows.pipeline import run
 from flows.request import ExportRequest, prepare
 
@@ -35,7 +36,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300.0
 """Seconds until what must come is taken to be missing; a busy machine is slow, not wrong."""
 
-LABELS = ["count the records", "select and write the records", "describe the bundle", "sign", "pack the bundle"]
+LABELS = [
+    "plan the run, and copy its sources",
+    "count the records",
+    "select and write the records",
+    "describe the bundle",
+    "sign",
+    "pack the bundle",
+]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +123,9 @@ def test_a_request_that_is_none_fails_and_says_why(crates_request: ExportRequest
     assert list(Path(crates_request.out).parent.iterdir()) == []
 
 
-def test_only_a_failing_medium_is_tried_again(prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_failing_medium_or_source_is_tried_again(
+    prefect: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert prefect.api_healthcheck() is None
     from prefect import flow
 
@@ -138,6 +148,13 @@ def test_only_a_failing_medium_is_tried_again(prefect: SyncPrefectClient, monkey
     with pytest.raises(FormatError):
         trial("sign", 1, FormatError("wrong whenever it is tried"))
     assert calls == ["pack"] * 3 + ["sign"]
+    calls.clear()
+    assert trial("plan", 1, SourceFailedError("the database is away")) == "done"
+    assert calls == ["plan"] * 2
+    calls.clear()
+    with pytest.raises(AdapterError):
+        trial("plan", 1, AdapterError("wrong whenever it is tried"))
+    assert calls == ["plan"]
     calls.clear()
     with pytest.raises(FormatError):
         trial("pack", 1, FormatError("wrong whenever it is tried"))

@@ -16,7 +16,7 @@ import zstandard
 from bundle.records import iterate_lines, members_of
 from bundle.source import open_bundle
 from evidence.schema import KIND_OF_TABLE
-from flows.errors import AdapterError
+from flows.errors import AdapterError, SourceFailedError
 from flows.pipeline import run
 from flows.preview import preview
 from flows.request import prepare, prepare_plan
@@ -223,7 +223,7 @@ def test_an_unreachable_source_is_named_with_the_reason(
 ) -> None:
     database, reason = UNREACHABLE[case]
     request = ask(sources=declare(postgres, database=database, advisories="team.public.advisories"))
-    with pytest.raises(AdapterError, match=r"^source database team cannot be reached: ") as caught:
+    with pytest.raises(SourceFailedError, match=r"^source database team cannot be reached: ") as caught:
         prepare_plan(request)
     assert reason in caught.value.message
     assert "host=" not in caught.value.message
@@ -266,7 +266,7 @@ def test_a_source_that_breaks_off_leaves_no_bundle(postgres: Postgres, ask: Ask,
             )
         seen.append(records)
 
-    with pytest.raises(AdapterError, match=r"^source advisories cannot be read: ") as caught:
+    with pytest.raises(SourceFailedError, match=r"^source advisories cannot be read: ") as caught:
         prepare(request, progress=progress)
     assert any(word in caught.value.message for word in ("terminat", "closed", "broke off")), caught.value.message
     assert 0 < seen[0] < 60_000
