@@ -16,14 +16,15 @@ import duckdb
 from evidence.database import open_database
 from evidence.errors import reason_of
 from flows.errors import AdapterError, SourceFailedError
-from flows.sources.declared import masked
+from flows.sources.declared import literal, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from flows.sources.declared import Sources
+    from flows.sources.declared import S3, Sources
 
 POSTGRES = "postgres_scanner"
+S3_EXTENSIONS = ("httpfs", "aws")
 SUFFIX = ".duckdb_extension"
 
 
@@ -37,8 +38,10 @@ def connected(
         AdapterError: An extension is missing, or a database cannot be reached.
     """
     with open_database(spill=spill, memory_limit=memory_limit, threads=threads) as connection:
-        for name in sources.extensions:
+        for name in (*(S3_EXTENSIONS if sources.s3 else ()), *sources.extensions):
             load(connection, name)
+        if sources.s3:
+            _reach_s3(connection, sources.s3)
         for name in sources.named(tables):
             attach(connection, sources, name)
         # Beyond 2 GiB of documents a batch needs wide offsets.
@@ -60,7 +63,7 @@ def load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         AdapterError: It is not installed, or does not fit this DuckDB.
     """
     try:
-        connection.execute(f"LOAD {_literal(str(extension_file(name)))}")
+        connection.execute(f"LOAD {literal(str(extension_file(name)))}")
     except duckdb.Error as error:
         raise AdapterError(f"DuckDB's extension {name} cannot be loaded: {one_line(error)}") from error
 
@@ -91,7 +94,7 @@ def attach(connection: duckdb.DuckDBPyConnection, sources: Sources, name: str) -
     load(connection, POSTGRES)
     address = sources.databases[name].parameters
     try:
-        connection.execute(f'ATTACH {_literal(address)} AS "{name}" (TYPE postgres, READ_ONLY)')
+        connection.execute(f'ATTACH {literal(address)} AS "{name}" (TYPE postgres, READ_ONLY)')
     except duckdb.Error as error:
         reason = one_line(error).replace(f'Unable to connect to Postgres at "{address}": ', "")
         raise SourceFailedError(
@@ -100,11 +103,16 @@ def attach(connection: duckdb.DuckDBPyConnection, sources: Sources, name: str) -
         ) from error
 
 
+def _reach_s3(connection: duckdb.DuckDBPyConnection, service: S3) -> None:
+    try:
+        connection.execute(service.secret)
+    except duckdb.Error as error:
+        raise AdapterError(
+            f"the service in [sources.s3] cannot be used: {one_line(error)}",
+            advice="Its keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from AWS's own files.",
+        ) from error
+
+
 def one_line(error: BaseException) -> str:
     """Return an error's text in one line, with secrets masked."""
     return masked(reason_of(error))
-
-
-def _literal(text: str) -> str:
-    """Return a text as SQL writes it: statements that attach and load take no parameters."""
-    return "'" + text.replace("'", "''") + "'"

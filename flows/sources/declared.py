@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import msgspec.inspect
@@ -64,6 +64,22 @@ class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return " ".join(f"{name}={_quoted(str(value))}" for name, value in {**CONNECTION, **given}.items())
 
 
+class S3(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A service that speaks S3; its keys come from AWS_* variables or AWS's own files."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    url_style: Literal["path", "vhost"] | None = None
+    use_ssl: bool | None = None
+
+    @property
+    def secret(self) -> str:
+        """The statement that makes the service known to DuckDB."""
+        given = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        options = "".join(f", {name} {literal(str(value).lower())}" for name, value in given.items())
+        return f"CREATE SECRET s3 (TYPE s3, PROVIDER credential_chain, CHAIN 'env;config'{options})"
+
+
 class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The section ``sources``: per record type the relation that holds its records, in DuckDB's SQL.
 
@@ -73,7 +89,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         sboms: The same for SBOMs.
         findings: The same for findings.
         databases: Databases that relations name, by the name they use.
-        extensions: Names of DuckDB extensions that relations need beside that for PostgreSQL.
+        s3: The service behind ``s3://``; None for AWS as its variables describe it.
+        extensions: Names of DuckDB extensions that relations need beside those for PostgreSQL and S3.
     """
 
     advisories: str | None = None
@@ -81,6 +98,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sboms: str | None = None
     findings: str | None = None
     databases: dict[str, Database] = {}
+    s3: S3 | None = None
     extensions: tuple[str, ...] = ()
 
     @property
@@ -103,9 +121,12 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Yield (name, value) of everything declared, as texts, with secrets masked."""
         for name, relation in self.relations.items():
             yield f"sources.{name}", masked(relation)
-        for name, database in self.databases.items():
-            given = {field: value for field, value in msgspec.structs.asdict(database).items() if value is not None}
-            yield f"sources.databases.{name}", masked(" ".join(f"{field}={value}" for field, value in given.items()))
+        places = {f"databases.{name}": database for name, database in self.databases.items()} | (
+            {} if self.s3 is None else {"s3": self.s3}
+        )
+        for name, place in places.items():
+            given = {field: value for field, value in msgspec.structs.asdict(place).items() if value is not None}
+            yield f"sources.{name}", masked(" ".join(f"{field}={value}" for field, value in given.items()))
         if self.extensions:
             yield "sources.extensions", ", ".join(self.extensions)
 
@@ -131,6 +152,11 @@ def parse_sources(value: object, *, where: str, folder: Path | None = None) -> S
     declared = msgspec.convert(value, Sources)
     databases = {name: _with_files(database, folder or Path()) for name, database in declared.databases.items()}
     return msgspec.structs.replace(declared, databases=databases)
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL writes it, for statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def masked(text: str) -> str:

@@ -55,6 +55,19 @@ def test_what_a_database_declares_goes_before_our_own_parameters() -> None:
     assert "'10'" not in sources.databases["team"].parameters.replace("keepalives_interval='10'", "")
 
 
+def test_a_service_for_s3_is_described_without_its_keys() -> None:
+    given = {"endpoint": "s3.it's.example:9000", "region": "eu", "url_style": "path", "use_ssl": False}
+    sources = parse_sources({"s3": given}, where="x")
+    assert sources.s3 is not None
+    assert sources.s3.secret == (
+        "CREATE SECRET s3 (TYPE s3, PROVIDER credential_chain, CHAIN 'env;config', endpoint 's3.it''s.example:9000', "
+        "region 'eu', url_style 'path', use_ssl 'false')"
+    )
+    assert list(sources.describe()) == [
+        ("sources.s3", "endpoint=s3.it's.example:9000 region=eu url_style=path use_ssl=False")
+    ]
+
+
 def test_sources_travel_in_a_request_as_json_values() -> None:
     sources = parse_sources({"vex": "v", "databases": {"team": {"host": "h"}}, "extensions": ["httpfs"]}, where="x")
     assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(sources))), Sources) == sources
@@ -93,6 +106,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an unknown record type": ({"advisory": "hunter2"}, "sources.advisory: unknown field; did you mean 'advisories'?"),
     "an empty relation": ({"vex": "  "}, "sources.vex: expected a relation, got an empty text"),
     "a relation that is none": ({"vex": ["hunter2"]}, "sources.vex: expected a string, got an array"),
+    "a key of a service": ({"s3": {"secret": "hunter2"}}, "sources.s3.secret: secrets are not kept in settings"),
+    "a style nobody knows": ({"s3": {"url_style": "x"}}, "sources.s3.url_style: expected one of path, vhost, got 'x'"),
     "a port in words": ({"databases": {"t": {"port": "hunter2"}}}, "databases.t.port: expected a whole number"),
     "a name for a database that SQL would split": ({"databases": {'a"b': {}}}, "expected another name"),
     "a name that DuckDB has itself": ({"databases": {"temp": {}}}, "sources.databases.temp: expected another name"),

@@ -238,6 +238,16 @@ def test_an_extension_that_is_not_installed_is_named_with_its_package(ask: Ask, 
     assert "duckdb-extension-nonesuch-thing==" in caught.value.advice
 
 
+def test_s3_needs_its_extensions(ask: Ask, declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = declare(advisories="'s3://bucket/x.parquet'", s3={"region": "eu"})
+    monkeypatch.setattr(connecting, "S3_EXTENSIONS", ("nonesuch",))
+    with pytest.raises(AdapterError, match="DuckDB's extension nonesuch is not installed"):
+        prepare_plan(ask(sources=sources))
+    monkeypatch.setattr(connecting, "S3_EXTENSIONS", ())
+    with pytest.raises(AdapterError, match=r"the service in \[sources\.s3\] cannot be used: .*s3"):
+        prepare_plan(ask(sources=sources))
+
+
 def test_an_extension_that_somebody_changed_is_not_loaded(
     ask: Ask, declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
