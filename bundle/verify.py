@@ -10,9 +10,9 @@ The steps, as in docs/format.md, "Verification"; the code below carries the same
 4.  Every other signed member of the envelope is byte for byte what export.json and that key ask for.
 5.  The payload follows: the members export.json lists, in its order, with its sizes, and nothing else.
 6.  Every payload member has the SHA-256 that export.json lists.
-7.  Framed members: every frame decompresses, framesSha256, plain size and number of records are as listed, and the
-    frame table lists exactly these frames.
-8.  Record indexes: the root lists exactly the pages, and their rows are sorted.
+7.  Framed members: each has an index of its own, every frame decompresses, framesSha256, plain size and number of
+    records are as listed, and the frame table lists exactly these frames.
+8.  Record indexes: there is one row for every record, rows are sorted, and the root lists exactly the pages.
 9.  checksums.txt lists every member but itself, in order, with its digest.
 10. cosign.pub is the key that verified.
 11. Nothing follows.
@@ -146,6 +146,7 @@ def _verify(members: Iterator[StreamedMember], state: _State) -> tuple[Manifest,
     # 1. The envelope's first members, in order.
     files = {name: _small(_expect(members, name, step=1), state, step=1) for name in FIRST}
     manifest, key = _check_signed(files, state)
+    # 7. and 8. Every framed member has an index of its own.
     state.checks.check_listing(manifest.members)
     # 5. The payload, as listed.
     for listed in manifest.members:
