@@ -38,6 +38,8 @@ def connected(
         AdapterError: An extension is missing, or a database cannot be reached.
     """
     with open_database(spill=spill, memory_limit=memory_limit, threads=threads) as connection:
+        # Else DuckDB takes what somebody once installed in the home folder.
+        connection.execute("SET autoload_known_extensions = false")
         for name in (*(S3_EXTENSIONS if sources.s3 else ()), *sources.extensions):
             load(connection, name)
         if sources.s3:

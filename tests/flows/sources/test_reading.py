@@ -244,7 +244,10 @@ def test_s3_needs_its_extensions(ask: Ask, declare: Declare, monkeypatch: pytest
     with pytest.raises(AdapterError, match="DuckDB's extension nonesuch is not installed"):
         prepare_plan(ask(sources=sources))
     monkeypatch.setattr(connecting, "S3_EXTENSIONS", ())
-    with pytest.raises(AdapterError, match=r"the service in \[sources\.s3\] cannot be used: .*s3"):
+    with pytest.raises(
+        AdapterError,
+        match=r"the service in \[sources\.s3\] cannot be used: .*'credential_chain' for type 's3' does not exist",
+    ):
         prepare_plan(ask(sources=sources))
 
 
