@@ -135,7 +135,6 @@ def _generate(options: argparse.Namespace) -> float:
     started = time.perf_counter()
     store, rows = _store(options), _rows(options)
     Path(store.root).mkdir(parents=True, exist_ok=True)
-    store.recover(store.snapshot())
     lines = Path(store.root).with_name("lines.partial")
     with lines.open("wb") as file:
 

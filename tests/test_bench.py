@@ -1,0 +1,25 @@
+"""The scripts of bench/ run: what they measure is not judged here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parent.parent / "bench"
+SIDES = {"export.py": ("export", "copy", "floor"), "verify.py": ("verify", "pipe", "openssl")}
+
+
+@pytest.mark.counterpart
+@pytest.mark.parametrize("script", SIDES)
+def test_every_side_of_a_benchmark_runs(script: str, tmp_path: Path, counterpart: object) -> None:
+    assert callable(counterpart)
+    for program in ("zstd", "openssl", "sha256sum"):
+        counterpart(program)
+    command = [sys.executable, BENCH / script, "--records", "1000", "--rounds", "1", "--folder", tmp_path]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[1:] if line.strip()}
+    assert {side: float(rows[side][1]) > 0 for side in SIDES[script]} == dict.fromkeys(SIDES[script], True)
