@@ -265,7 +265,7 @@ def real_bundle(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path)
     store_documents(store, [sample_evidence.parent / "policy" / "policy-snapshot.json"], policy)
 
     @cache
-    def export(profile: str = "json-raw", layout: str = "tar.zst", algorithm: str = "ecdsa-p256-sha256") -> Made:
+    def export(profile: str, layout: str, algorithm: str) -> Made:
         name = f"{profile}-{layout}-{algorithm}"
         save_key_pair(home, name, generate_key_pair(algorithm))
         declared = yaml.safe_load((sample_evidence.parent.parent / "profiles" / f"{profile}.yaml").read_text())
@@ -281,4 +281,8 @@ def real_bundle(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path)
         key = load_public_key((home / f"{name}.pub").read_bytes())
         return Made(exported.written.path, key, exported.manifest, exported.written)
 
-    return export
+    def made(profile: str = "json-raw", layout: str = "tar.zst", algorithm: str = "ecdsa-p256-sha256") -> Made:
+        # The cache tells a default from the same value given.
+        return export(profile, layout, algorithm)
+
+    return made

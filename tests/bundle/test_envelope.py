@@ -83,9 +83,9 @@ def test_the_key_may_come_later(envelope: dict[str, bytes], manifest: Manifest, 
 
 def test_no_flipped_byte_goes_unnoticed(envelope: dict[str, bytes], signer: Signer) -> None:
     for name, data in envelope.items():
-        # Every byte near the ends, where structure is, and every fifth between: all of them take half a minute.
+        # Every byte near the ends, where structure is, and some between; of a whole bundle, test_tampering flips all.
         ends = {*range(min(100, len(data))), *range(max(0, len(data) - 100), len(data))}
-        for position in {*ends, *range(0, len(data), 5)}:
+        for position in {*ends, *range(0, len(data), 23)}:
             flipped = bytearray(data)
             flipped[position] ^= 1 << position % 8
             with pytest.raises(EnvelopeError):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import random
-import subprocess
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle import ziplayout
-from bundle.errors import FormatError, VerificationError
+from bundle.errors import FormatError
 from bundle.hashing import StreamDigest
 from bundle.verify import verify
 from bundle.writers import ZipWriter
@@ -65,68 +62,9 @@ def test_python_reads_every_member_as_the_same_plain_file(make_one: Callable[...
     assert facts == {((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED, 0o100644, 0)}
 
 
-@pytest.mark.counterpart
-def test_unzip_tests_and_extracts_a_zip(
-    make_one: Callable[..., Any], counterpart: Callable[[str], str], tmp_path: Path
-) -> None:
-    made = make_one(layout="zip", name="bundle.zip")
-    subprocess.run([counterpart("unzip"), "-tqq", made.path], check=True)
-    subprocess.run([counterpart("unzip"), "-qq", made.path, "-d", tmp_path / "out"], check=True)
-    subprocess.run([counterpart("sha256sum"), "-c", "--quiet", "checksums.txt"], cwd=tmp_path / "out", check=True)
-
-
-def test_no_flipped_byte_goes_unnoticed(make_one: Callable[..., Any]) -> None:
-    made = make_one(4, layout="zip", name="bundle.zip")
-    data = bytearray(made.path.read_bytes())
-    directory_bytes = range(data.index(ziplayout.DIRECTORY_MAGIC), len(data))
-    headers = [at + place for at in range(len(data)) if data[at : at + 4] == ziplayout.MAGIC for place in range(45)]
-    sampled = random.Random(11).sample(range(len(data)), 400)
-    for position in {*directory_bytes, *headers, *sampled}:
-        data[position] ^= 1 << position % 8
-        with pytest.raises(VerificationError):
-            verify(io.BytesIO(bytes(data)), keys=[made.key])
-        data[position] ^= 1 << position % 8
-
-
 def test_repacking_the_members_gives_the_same_zip(make_one: Callable[..., Any]) -> None:
     made = make_one(layout="zip", name="bundle.zip")
     assert _archive(_members(made.path)) == made.path.read_bytes()
-
-
-@pytest.mark.parametrize("position", range(14))
-def test_dropped_repeated_renamed_and_swapped_members_are_refused(make_one: Callable[..., Any], position: int) -> None:
-    made = make_one(4, layout="zip", name="bundle.zip")
-    members = _members(made.path)
-    (name, data), rest = members[position], members[position + 1 :]
-    head = members[:position]
-    table = {
-        "dropped": [*head, *rest],
-        "repeated": [*head, (name, data), (name, data), *rest],
-        "renamed": [*head, (f"{name}x", data), *rest],
-        "longer": [*head, (name, data + b"\n"), *rest],
-        "moved to the end": [*head, *rest, (name, data)] if rest else [(name, data), *head],
-    }
-    for what, changed in table.items():
-        with pytest.raises(VerificationError) as caught:
-            verify(io.BytesIO(_archive(changed)), keys=[made.key])
-        if what == "dropped":
-            assert caught.value.member == name
-
-
-@pytest.mark.parametrize("part", range(0, 50, 2))
-def test_no_truncation_goes_unnoticed(make_one: Callable[..., Any], part: int) -> None:
-    made = make_one(4, layout="zip", name="bundle.zip")
-    data = made.path.read_bytes()
-    with pytest.raises(VerificationError):
-        verify(io.BytesIO(data[: len(data) * part // 50]), keys=[made.key])
-
-
-def test_bytes_before_and_after_are_refused(make_one: Callable[..., Any]) -> None:
-    made = make_one(4, layout="zip", name="bundle.zip")
-    data = made.path.read_bytes()
-    for changed in (data + b"\0", b"\0" + data):
-        with pytest.raises(VerificationError):
-            verify(io.BytesIO(changed), keys=[made.key])
 
 
 def test_python_reads_members_beyond_four_gibibytes(tmp_path: Path) -> None:
