@@ -18,8 +18,8 @@ from urllib.parse import unquote
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from bundle.ecdsa import only_form
 from bundle.errors import FormatError, SigningError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PublicKey:
             if isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(signature, data)
                 return True
-            if encode_dss_signature(*decode_dss_signature(signature)) != signature:
+            if only_form(signature) != signature:
                 return False
             key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
         except (InvalidSignature, ValueError):
@@ -83,7 +83,7 @@ class Signer(Protocol):
         """The public half."""
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature over ``data``: DER for ECDSA, 64 raw bytes for Ed25519."""
+        """Return the signature over ``data``: DER with the lower s for ECDSA, 64 raw bytes for Ed25519."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class FileSigner:
         """Return the signature over ``data``."""
         if isinstance(self.private, ed25519.Ed25519PrivateKey):
             return self.private.sign(data)
-        return self.private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+        return only_form(self.private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
 
 
 def load_public_key(pem: bytes) -> PublicKey:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundle.ecdsa import ORDER
 from bundle.errors import FormatError, SigningError
 from bundle.keys import (
     ECDSA,
@@ -55,10 +56,14 @@ def public_pem(key: object) -> bytes:
 
 
 def test_nonces_are_those_of_rfc_6979() -> None:
-    """RFC 6979, A.2.5, SHA-256, message "sample"."""
+    """RFC 6979, A.2.5, SHA-256, messages "sample" and "test"; the s of the first is the higher of the two."""
     assert decode_dss_signature(EC_SIGNER.sign(b"sample")) == (
         0xEFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716,
-        0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8,
+        ORDER - 0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8,
+    )
+    assert decode_dss_signature(EC_SIGNER.sign(b"test")) == (
+        0xF1ABB023518351CD71D881567B1EA663ED3EFCF6C5132B354F28D3B0B7D38367,
+        0x019F4113742A2B14BD25926B49C649155F267E60D3814B4C0CC84250E46F0083,
     )
 
 
@@ -98,6 +103,7 @@ ENCODINGS = {
     "r and s without DER": R.to_bytes(32, "big") + S.to_bytes(32, "big"),
     "zero for r and s": encode_dss_signature(0, 0),
     "negative numbers": bytes.fromhex("30060201ff0201ff"),
+    "the other s that verifies": encode_dss_signature(R, ORDER - S),
     "s beyond the order": encode_dss_signature(R, S + 2**256),
     "nothing": b"",
 }
