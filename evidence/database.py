@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -49,3 +50,13 @@ def fetch(
         return connection.execute(query, parameters or []).fetchall()
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise StorageError(f"the store cannot be read: {reason_of(error)}", advice=DAMAGED) from error
+
+
+def check_bytes(raw: bytes, sha256: str, name: str) -> None:
+    """Compare bytes from the store with the digest that was stored with them.
+
+    Raises:
+        StorageError: They are others.
+    """
+    if hashlib.sha256(raw).hexdigest() != sha256:
+        raise StorageError(f"the bytes of {name!r} in the store are not those that were stored", advice=DAMAGED)

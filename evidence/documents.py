@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from evidence.database import fetch, open_database
+from evidence.database import check_bytes, fetch, open_database
 from evidence.document import JSON, Unreadable, parse
 from evidence.errors import ValidationError
 from evidence.schema import DOCUMENTS
@@ -86,12 +86,20 @@ def store_documents(store: Store, paths: list[Path], options: IngestOptions) -> 
 
 
 def find(store: Store, snapshot: Snapshot, table: str, tenant: str, document_id: str) -> StoredDocument | None:
-    """Return the newest document with an id at a snapshot, or None when there is none."""
+    """Return the newest document with an id at a snapshot, or None when there is none.
+
+    Raises:
+        StorageError: The store cannot be read, or the document's bytes are not those that were stored.
+    """
     query = "SELECT id, sha256, raw FROM rows WHERE tenant = ? AND id = ? ORDER BY revision DESC LIMIT 1"
     with open_database() as connection:
         connection.register("rows", store.rows(snapshot, table))
         rows = fetch(connection, query, [tenant, document_id])
-    return StoredDocument(*rows[0]) if rows else None
+    if not rows:
+        return None
+    document = StoredDocument(*rows[0])
+    check_bytes(document.document, document.sha256, document.id)
+    return document
 
 
 def _digests(store: Store, snapshot: Snapshot, table: str, tenant: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evidence.current import current_relation
-from evidence.database import fetch, open_database
+from evidence.database import check_bytes, fetch, open_database
 from evidence.documents import TABLES as DOCUMENT_TABLES
 from evidence.schema import KIND_OF_TABLE
 
@@ -62,7 +62,7 @@ def show(store: Store, record_id: str) -> list[dict[str, Any]]:
     """Return the current records with an id, in the order of tables; ``raw`` are the original bytes.
 
     Raises:
-        StorageError: The store cannot be read.
+        StorageError: The store cannot be read, or bytes are not those that were stored.
     """
     snapshot = store.snapshot()
     found = []
@@ -71,6 +71,8 @@ def show(store: Store, record_id: str) -> list[dict[str, Any]]:
             relation = current_relation(connection, store, snapshot, table)
             query = f"SELECT {', '.join(SHOWN)} FROM {relation} WHERE upstream_id = ? ORDER BY ALL"  # noqa: S608
             found += [dict(zip(SHOWN, row, strict=True)) for row in fetch(connection, query, [record_id])]
+    for record in found:
+        check_bytes(record["raw"], record["sha256"], record["upstream_id"])
     return found
 
 

@@ -17,7 +17,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from evidence.errors import DAMAGED, UNWRITABLE, StorageError, reason_of
-from evidence.parts import write_parts
+from evidence.parts import check_footer, write_parts
 from evidence.schema import EXPORT_ORDER, RECORDS, STORE_TABLES
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ STATISTICS = {
     "snapshots": ("id", "revision"),
 }
 """Columns whose smallest and largest values the log keeps, by table: never content."""
+
+_CHECKED = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
+"""Parquet whose pages are compared with their checksums when they are read; by itself Arrow reads over damage."""
 
 NEWEST = -1
 """Stands for the present version of a table, whatever it is."""
@@ -94,7 +99,7 @@ class Tables:
         return [str(self.folder / table / name.rpartition("/")[2]) for name in found]
 
     def rows(self, table: str, version: int | None = None) -> ds.Dataset:
-        """Return a version of a table as an Arrow dataset.
+        """Return a version of a table as an Arrow dataset. Its footers are checked here, its pages as they are read.
 
         On this machine Arrow opens the files itself. Through delta-rs' file system, which is Python, one of Arrow's
         threads may give a buffer back while the interpreter is ending, and that aborts the whole process.
@@ -104,7 +109,9 @@ class Tables:
                 return self._open(table, version).to_pyarrow_dataset()
             files = self.files(table, version)
             schema = STORE_TABLES[table]
-            return ds.dataset(files, schema=schema, format="parquet") if files else ds.dataset(schema.empty_table())
+            for file in files:
+                check_footer(Path(file))
+            return ds.dataset(files, schema=schema, format=_CHECKED) if files else ds.dataset(schema.empty_table())
 
     def read(self, table: str) -> list[dict[str, Any]]:
         """Return all rows of a small table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import re
@@ -22,6 +23,7 @@ from deltalake import DeltaTable
 from evidence.documents import find
 from evidence.errors import StorageError
 from evidence.ingest import IngestOptions, ingest
+from evidence.schema import STORE_TABLES
 from evidence.scratch import PREFIX
 from evidence.stats import show, stats
 from evidence.store import EMPTY, Store, Writing
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from conftest import Depot
 
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -271,6 +274,38 @@ def test_a_damaged_document_table_is_told(depot: Depot) -> None:
 
     with pytest.raises(StorageError, match="cannot be read"):
         find(depot.store, depot.store.snapshot(), "consensus", "default", "C-1")
+
+
+def test_a_flipped_bit_never_gives_another_document(depot: Depot) -> None:
+    content = json.dumps({"id": "C-1", "text": "the same words again " * 40, "noise": os.urandom(400).hex()}).encode()
+    depot.put({"c.json": content}, kind="vex-consensus")
+    stored = find(depot.store, depot.store.snapshot(), "consensus", "default", "C-1")
+    part = _part(Path(depot.store.root), "consensus")
+    whole = part.read_bytes()
+    refused = 0
+    for position in range(5, len(whole), 23):
+        part.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << position % 8]) + whole[position + 1 :])
+        try:
+            assert find(depot.store, depot.store.snapshot(), "consensus", "default", "C-1") == stored
+        except StorageError:
+            refused += 1
+    assert refused > 20
+
+
+def test_bytes_that_are_not_those_of_their_digest_are_told(depot: Depot) -> None:
+    depot.put({"a.json": depot.advisory("A-1")})
+    depot.put({"c.json": b'{"id": "C-1"}'}, kind="vex-consensus")
+    with depot.store.writing() as writing:
+        for table in ("advisories", "consensus"):
+            (row,) = depot.history(table)
+            changed = {**row, "raw": row["raw"] + b" ", "revision": writing.revision}
+            writing.append(table, pa.Table.from_pylist([changed], STORE_TABLES[table]).to_reader())
+        snapshot = writing.commit(NOON)
+
+    with pytest.raises(StorageError, match="'A-1' in the store are not those that were stored"):
+        show(depot.store, "A-1")
+    with pytest.raises(StorageError, match="'C-1' in the store are not those that were stored"):
+        find(depot.store, snapshot, "consensus", "default", "C-1")
 
 
 PLACES = {
