@@ -110,7 +110,7 @@ def stage_chunk(documents: list[Document], tenant: str, folder: Path, number: in
 def _made(document: Document, tenant: str) -> Row | Refused:
     reason = document.problem
     if not reason:
-        made = derive(document.data, Identity(tenant, document.source, document.locator))
+        made = _derived(document.data, Identity(tenant, document.source, document.locator))
         if not isinstance(made, Rejected):
             return made
         reason = made.reason
@@ -118,6 +118,14 @@ def _made(document: Document, tenant: str) -> Row | Refused:
     place = (tenant, document.source, document.origin, document.line, digest)
     key_hash = hashlib.sha256(canonical_json([*place])).digest()
     return Refused(*place, key_hash, reason, document.data)
+
+
+def _derived(data: bytes, identity: Identity) -> Row | Rejected:
+    """Derive a row; a document that takes more memory than there is must not end the whole ingest."""
+    try:
+        return derive(data, identity)
+    except MemoryError:
+        return Rejected("there is not enough memory to read the document", "unreadable")
 
 
 def write_rows(tables: dict[str, list[tuple[Row, Origin]]], folder: Path, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ KEPT = {
     "a byte order mark goes": (b"\xef\xbb\xbf{}", "{}"),
     "much white space before the document goes": (b" \n" * 5000 + b"{}", "{}"),
     "a scalar is a document": (b"null\n", "null"),
+    "brackets in strings are no depth": (rb'["\\", "\"' + b"[{" * 300 + b'"]', r'["\\","\"' + "[{" * 300 + '"]'),
     "a document as deep as allowed": (b"[" * MAX_DEPTH + b"1" + b"]" * MAX_DEPTH, "[" * MAX_DEPTH + "1" + "]" * MAX_DEPTH),
 }  # fmt: skip
 
@@ -66,6 +68,7 @@ REFUSED = {
     "JSON lines in one document": (b'{"a":1}\n{"a":2}\n', "not JSON: Extra data: line 2"),
     "a key twice": (b'{"a":1,"b":2,"a":3}', 'the key "a" occurs twice'),
     "a key twice, spelled differently": (rb'{"a":1,"\u0061":3}', 'the key "a" occurs twice'),
+    "too deep among strings that look deep": (rb'["\\", "\"]]]]", "]]' + b"]" * 300 + b'", ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"]", "nested deeper than 200 levels"),
     "too deep": (b"[" * (MAX_DEPTH + 2) + b"1" + b"]" * (MAX_DEPTH + 2), "nested deeper than 200 levels"),
     "far too deep": (b"[" * 100_000, "nested deeper than 200 levels"),
     "a Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0f\nsize 1\n", "a Git LFS pointer"),
@@ -131,6 +134,20 @@ def test_numbers_of_yaml_are_texts_to_look_at() -> None:
 
     assert isinstance(parsed, Parsed)
     assert parsed.value == {"introduced": "1.10"}
+
+
+def test_a_deep_document_takes_memory_by_its_size_and_not_by_its_depth() -> None:
+    deep = b"[" * (MAX_DEPTH - 10)
+    document = deep + b"[1]," * 100_000 + b"0" + b"]" * len(deep)
+    tracemalloc.start()
+    try:
+        parsed = parse(document)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(parsed, Parsed)
+    assert peak < 20 * len(document)
 
 
 JSON_VALUES = st.recursive(

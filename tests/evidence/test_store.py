@@ -20,9 +20,11 @@ import pyarrow.fs
 import pytest
 from deltalake import DeltaTable
 
+from evidence import staging
 from evidence.documents import find
 from evidence.errors import StorageError
 from evidence.ingest import IngestOptions, ingest
+from evidence.line import Identity, Rejected, Row, derive
 from evidence.schema import STORE_TABLES
 from evidence.scratch import PREFIX
 from evidence.stats import show, stats
@@ -306,6 +308,21 @@ def test_bytes_that_are_not_those_of_their_digest_are_told(depot: Depot) -> None
         show(depot.store, "A-1")
     with pytest.raises(StorageError, match="'C-1' in the store are not those that were stored"):
         find(depot.store, snapshot, "consensus", "default", "C-1")
+
+
+def test_a_document_for_which_memory_does_not_suffice_is_quarantined(
+    depot: Depot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def derive_small(document: bytes, identity: Identity) -> Row | Rejected:
+        if len(document) > 1_000:
+            raise MemoryError
+        return derive(document, identity)
+
+    monkeypatch.setattr(staging, "derive", derive_small)
+    depot.put({"a.json": depot.advisory("A-1"), "b.json": depot.advisory("B-1", "x" * 1_000)})
+
+    assert depot.places() == {("A-1", "a.json")}
+    assert depot.quarantine() == {("b.json", 0): "there is not enough memory to read the document"}
 
 
 PLACES = {
