@@ -86,5 +86,9 @@ def complain(complaint: Complaint) -> None:
 
 def painted(style: str, text: str) -> str:
     """Return a text in colour where standard error is a terminal that shows colours and nobody minds."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in {None, "", "dumb"}
-    return text if plain or not sys.stderr.isatty() else f"\x1b[{style}m{text}\x1b[0m"
+    return f"\x1b[{style}m{text}\x1b[0m" if sys.stderr.isatty() and colours_are_welcome() else text
+
+
+def colours_are_welcome() -> bool:
+    """Whether a terminal may get colours, bold and dim text."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {None, "", "dumb"}

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.output import emit
+from cli.output import colours_are_welcome, emit
 from cli.text import printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LONGEST_LIST = 12
 
 def print_table(table: Table) -> None:
     """Print a table on standard output, or say that there is nothing to list."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     with console.capture() as captured:
         console.print(table if table.row_count else "nothing to list")
     emit(captured.get())
@@ -79,9 +79,18 @@ def progress_bar() -> Progress:
         BarColumn(bar_width=24),
         TextColumn("{task.fields[detail]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True, highlight=False),
+        console=_console(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
+    )
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        soft_wrap=True,
+        color_system="auto" if colours_are_welcome() else None,
     )
 
 
