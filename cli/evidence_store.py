@@ -91,18 +91,18 @@ def show_record(record: str, raw: bool, wanted: str | None) -> None:
         for one in found:
             emit(one["raw"])
         return
-    described = [_described(one) for one in found]
+    listed = [described(one) for one in found]
 
     def table() -> Any:
         from cli.tables import rows
 
         columns = ("kind", "source", "locator", "format", "modified", "bytes", "sha256")
-        return rows(columns, ([one[column] for column in columns] for one in described))
+        return rows(columns, ([one[column] for column in columns] for one in listed))
 
-    show(described, wanted, table=table)
+    show(listed, wanted, table=table)
 
 
-def _described(one: dict[str, Any]) -> dict[str, Any]:
+def described(one: dict[str, Any]) -> dict[str, Any]:
     """Return a record as JSON values; original bytes that are no text are written in base64."""
     import base64
 
