@@ -124,9 +124,15 @@ def _prefect() -> Finding:
     if importlib.util.find_spec("prefect") is None:
         raise ModuleNotFoundError(name="prefect")
     program = "import prefect, flows.export; print(prefect.__version__)"
-    done = subprocess.run(  # noqa: S603 - this interpreter, a fixed text
-        [sys.executable, "-c", program], capture_output=True, check=False, text=True, timeout=120
-    )
+    with tempfile.TemporaryDirectory(prefix="export-center-doctor-") as home:  # else it would make one in yours
+        done = subprocess.run(  # noqa: S603 - this interpreter, a fixed text
+            [sys.executable, "-c", program],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PREFECT_HOME": home},
+            text=True,
+            timeout=120,
+        )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         return Finding("failed", f"flows.export cannot be imported: {reason}", ADVICE["prefect"])

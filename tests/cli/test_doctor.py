@@ -33,11 +33,14 @@ def test_a_home_in_use_is_healthy(program: Program) -> None:
 
 
 def test_a_fresh_machine_is_healthy_and_told_what_to_do_first(fresh: Program) -> None:
-    found = findings(fresh)
+    user = fresh.home.parent / "user"
+    user.mkdir()
+    found = findings(fresh, HOME=str(user), XDG_CACHE_HOME=str(user))
     assert found["home"]["finding"] == f"{fresh.home} is made when it is needed"
     assert "export-center ingest" in found["store"]["advice"]
     assert (found["key"]["status"], "keys generate" in found["key"]["advice"]) == ("warning", True)
     assert not fresh.home.exists()
+    assert list(user.iterdir()) == []
 
 
 def damage_settings(_: Program) -> dict[str, str]:
