@@ -11,7 +11,7 @@ BENCH_OPTIONS ?= --records 100000
 help:
 	@echo "make demo      install into $(VENV), then export, verify and show a bundle of the sample evidence"
 	@echo "make test      all tests; PYTEST_OPTIONS is handed on"
-	@echo "make coverage  all tests, and how much of the packages they reach"
+	@echo "make coverage  all tests, and how much of the packages they reach; too little fails"
 	@echo "make lint      style, types and layers"
 	@echo "make check     lint and test"
 	@echo "make lock      resolve the requirements again (needs uv)"
