@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from bundle.canonical import canonical_json
 from bundle.dsse import IN_TOTO, decode, encode, envelope, pae, read_envelope, verify_envelope
+from bundle.ecdsa import only_form
 from bundle.errors import FormatError, SigningError
+from bundle.keys import ECDSA
 from bundle.manifest import Manifest
 from bundle.provenance import build_provenance, check_provenance
 from bundle.sigstore import dsse_bundle, message_bundle
@@ -178,8 +180,12 @@ def _checksum(line: str) -> tuple[str, str]:
 
 def _signed(signer: Signer, data: bytes) -> bytes:
     """Sign, and look at what came back: a key service can be configured for another key than it shows."""
-    signature = signer.sign(data)
-    if not signer.public.verify(signature, data):
+    made, key = signer.sign(data), signer.public
+    try:
+        signature = only_form(made) if key.algorithm == ECDSA else made
+    except ValueError:
+        signature = made
+    if not key.verify(signature, data):
         raise SigningError(
             "the signature that was made does not verify with the signer's own public key",
             advice="Check that the key's URI and its public key belong together.",

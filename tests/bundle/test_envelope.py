@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ from bundle.envelope import (
     signed_manifest,
 )
 from bundle.errors import SigningError
-from bundle.keys import PublicKey, Signer, generate_key_pair, load_public_key
+from bundle.keys import ECDSA, PublicKey, Signer, generate_key_pair, load_public_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,9 @@ for name, data in files.items():
 """
 
 
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
 @dataclass(frozen=True)
 class Mismatched:
     """A key service that shows one key and signs with another."""
@@ -64,6 +68,21 @@ class Mismatched:
 
     def sign(self, data: bytes) -> bytes:
         return self.signer.sign(data)
+
+
+@dataclass(frozen=True)
+class Higher:
+    """A key service that gives the other one of the two ECDSA signatures."""
+
+    signer: Signer
+
+    @property
+    def public(self) -> PublicKey:
+        return self.signer.public
+
+    def sign(self, data: bytes) -> bytes:
+        r, s = decode_dss_signature(self.signer.sign(data))
+        return encode_dss_signature(r, ORDER - s)
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +168,11 @@ def test_a_signer_with_another_key_than_it_shows_signs_nothing(manifest: Manifes
     other = load_public_key(generate_key_pair(signer.public.algorithm)[1])
     with pytest.raises(SigningError, match="does not verify"):
         sign_envelope(manifest, Mismatched(signer, other))
+
+
+@pytest.mark.parametrize("signer", [ECDSA], indirect=True)
+def test_whichever_form_of_a_signature_a_signer_gives_the_lower_is_written(manifest: Manifest, signer: Signer) -> None:
+    assert sign_envelope(manifest, Higher(signer)) == sign_envelope(manifest, signer)
 
 
 def test_another_process_writes_the_same_bytes(envelope: dict[str, bytes], signer: Signer, tmp_path: Path) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
+import json
 import random
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bundle import seekable, tar, ziplayout
 from bundle import verify as module
-from bundle.envelope import FIRST
+from bundle.envelope import FIRST, checksums
 from bundle.errors import VerificationError
-from bundle.keys import generate_key_pair, load_public_key
+from bundle.keys import ECDSA, generate_key_pair, load_public_key
 from bundle.source import open_bundle
 from bundle.verify import verify
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from bundle.keys import PublicKey
     from bundle.manifest import Manifest
 
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 Members = list[tuple[str, bytes]]
 SIGNATURES = {"export.json": "export.json.sig"}
 """Members whose change shows in another: what is signed is not parsed before its signature has been checked."""
@@ -207,6 +212,38 @@ def test_whatever_is_done_to_a_member_is_refused_and_named(
         assert error.member in named, (at, str(error))
         assert 1 <= error.step <= 11
         assert error.advice
+
+
+def _twin(signature: bytes) -> bytes:
+    """Return the other ECDSA signature that the same key verifies: anybody can make it."""
+    r, s = decode_dss_signature(signature)
+    return encode_dss_signature(r, ORDER - s)
+
+
+def _with_twins(members: Members, name: str) -> Members:
+    """Exchange one signature for its twin in every member that states it, and correct the checksums."""
+    files = dict(members)
+    if name == "export.json.sig":
+        old = base64.b64decode(files[name])
+    else:
+        old = base64.b64decode(json.loads(files["provenance.dsse.json"])["signatures"][0]["sig"])
+    spelt = [base64.b64encode(each) for each in (old, _twin(old))]
+    files = {each: data.replace(*spelt) if each in FIRST else data for each, data in files.items()}
+    listed = {each: hashlib.sha256(data).hexdigest() for each, data in files.items() if each != "checksums.txt"}
+    return list({**files, "checksums.txt": checksums(listed)}.items())
+
+
+@pytest.mark.parametrize("signer", [ECDSA], indirect=True)
+@pytest.mark.parametrize(("name", "refused"), [("export.json.sig", 2), ("provenance.dsse.json", 4)])
+def test_a_signature_cannot_be_exchanged_for_its_twin(make_bundle: Callable[..., Any], name: str, refused: int) -> None:
+    made = make_bundle(2)
+    reader = open_bundle(made.path)
+    members = [(each, reader.read(each)) for each in reader.names]
+    changed = _with_twins(members, name)
+    assert [each for each, _ in changed] == [each for each, _ in members]
+    assert changed != members
+    error = Sealed("tar.zst", members, b"", made.key).refusal(as_tar(changed))
+    assert (error.step, error.member) == (refused, name)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
