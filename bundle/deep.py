@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from bundle.digests import id_hash, key_hash, observation_id
-from bundle.errors import BundleError, VerificationError
+from bundle.errors import BundleError, FormatError, VerificationError
 from bundle.index import IndexEntry, parse_page
+from bundle.lines import EVALUATIONS, id_of
 
 STEP = 12
 ORDER = ("tenant", "source", "kind", "id", "locator", "sha256")
@@ -35,10 +36,6 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     policy_snapshot_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class _Evaluation(msgspec.Struct, frozen=True):
-    finding: str
-
-
 FIELDS = tuple((field.encode_name, field.name) for field in msgspec.structs.fields(Envelope))
 
 
@@ -51,7 +48,7 @@ class RecordCheck:
     def __init__(self, member: str) -> None:
         """Start before the first record of a member."""
         self._member = member
-        self._evaluations = member.endswith("policy/evaluations.jsonl.zst")
+        self._evaluations = member == EVALUATIONS
         self._last: tuple[bytes, ...] = ()
         self._frame = 0
         self._sum = 0
@@ -99,8 +96,8 @@ class RecordCheck:
 
     def _evaluation(self, line: bytes) -> IndexEntry:
         try:
-            hashed = id_hash(msgspec.json.decode(line, type=_Evaluation).finding)
-        except (ValueError, RecursionError) as error:
+            hashed = id_hash(id_of(self._member, line))
+        except (ValueError, FormatError) as error:
             raise VerificationError(STEP, self._member, f"a line is no evaluation: {error}") from error
         digest = hashlib.sha256(line).digest()
         return IndexEntry(hashed, digest, digest, digest, 0, 0)

@@ -10,6 +10,7 @@ import msgspec
 
 from bundle.errors import FormatError
 from bundle.index import KEY_BYTES, LINE_BYTES, IndexEntry, parse_page, split_page
+from bundle.lines import EVALUATIONS, id_of
 from bundle.records import frame_table, index_pages, members_of, read_lines
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ class Diff(msgspec.Struct, frozen=True):
 
 class _Line(msgspec.Struct, frozen=True):
     kind: str = ""
-    id: str = ""
-    finding: str = ""
     source: str = ""
     locator: str = ""
 
@@ -89,11 +88,18 @@ class _Side:
         table = frame_table(self._reader, self._member, self._listed)
         entries.sort(key=lambda entry: (entry.frame, entry.offset))
         for _, line in read_lines(self._reader, self._member, table, entries):
-            try:
-                named = msgspec.json.decode(line, type=_Line)
-            except (ValueError, RecursionError) as error:
-                raise FormatError(f"{self._member.path}: a line is no record: {error}") from error
-            yield Change(kind, named.kind, named.id or named.finding, named.source, named.locator)
+            named = _named(self._member.path, line)
+            yield Change(kind, named.kind, id_of(self._member.path, line), named.source, named.locator)
+
+
+def _named(member: str, line: bytes) -> _Line:
+    """Return what a record says of itself; an evaluation has fields of its own, which need not mean the same."""
+    if member == EVALUATIONS:
+        return _Line()
+    try:
+        return msgspec.json.decode(line, type=_Line)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{member}: a line is no record: {error}") from error
 
 
 def _member_changes(before: _Side, after: _Side) -> list[Change]:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from bundle.digests import FramesDigest, frames_sha256, id_hash
 from bundle.envelope import MANIFEST
 from bundle.errors import FormatError
 from bundle.frames import parse_entries
 from bundle.index import ROOT_ENTRY_BYTES, check_page, checked_page, index_stem, lookup
+from bundle.lines import id_of
 from bundle.manifest import Manifest
 from bundle.partial import MAX_FRAME, FrameText
 from bundle.zframes import read_frames
@@ -42,11 +41,6 @@ class FoundRecord:
 
     member: str
     line: bytes
-
-
-class _Named(msgspec.Struct, frozen=True):
-    id: str | None = None
-    finding: str | None = None
 
 
 def manifest_of(reader: BundleReader) -> Manifest:
@@ -82,21 +76,8 @@ def _in_member(
     entries.sort(key=lambda entry: (entry.frame, entry.offset))
     for _, line in read_lines(reader, member, frames, entries):
         # Ids are hashed to 64 bits: another id may share the hash.
-        if id_of(line) == upstream_id:
+        if id_of(member.path, line) == upstream_id:
             yield FoundRecord(member.path, line)
-
-
-def id_of(line: bytes) -> str | None:
-    """Return what the index calls a line's id: its ``id``, or for an evaluation the finding it is about.
-
-    Raises:
-        FormatError: The line is not the JSON it should be.
-    """
-    try:
-        named = msgspec.json.decode(line, type=_Named)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"a line is no record: {error}") from error
-    return named.finding if named.id is None else named.id
 
 
 def iterate_lines(reader: BundleReader, member: Member) -> Iterator[bytes]:

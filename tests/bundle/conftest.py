@@ -73,7 +73,14 @@ def record(number: int, *, source: str = "feed", text: str = "text") -> dict[str
     return {"line": line, "key": key_hash(**identity), "id": id_hash(identity["upstream_id"]), "sha256": sha256}
 
 
-def framed(folder: Path, records: list[dict[str, Any]]) -> list[PayloadFile]:
+def evaluation(**fields: Any) -> dict[str, Any]:
+    """Return the line of one evaluation, and the digests that go with it."""
+    line = canonical_json(fields) + b"\n"
+    digest = hashlib.sha256(line)
+    return {"line": line, "key": digest.digest(), "id": id_hash(fields["finding"]), "sha256": digest.hexdigest()}
+
+
+def framed(folder: Path, records: list[dict[str, Any]], stem: str = "advisories") -> list[PayloadFile]:
     """Write the data member and index members of some records."""
     rows, entries, data, first = [], [], b"", 0
     counts = cut([(len(each["line"]), each["key"]) for each in records], SMALL_FRAMES)
@@ -100,12 +107,12 @@ def framed(folder: Path, records: list[dict[str, Any]]) -> list[PayloadFile]:
     frames = frames_sha256((row.plain_bytes, row.sha256) for row in rows)
     return [
         payload(
-            folder, "data/advisories.jsonl.zst", data,
+            folder, f"data/{stem}.jsonl.zst", data,
             records=len(records), plain_bytes=plain_bytes, frames_sha256=frames,
         ),
-        payload(folder, "indexes/advisories.frames", b"".join(row.to_bytes() for row in rows)),
-        payload(folder, "indexes/advisories.pages", pages),
-        payload(folder, "indexes/advisories.root", root),
+        payload(folder, f"indexes/{stem}.frames", b"".join(row.to_bytes() for row in rows)),
+        payload(folder, f"indexes/{stem}.pages", pages),
+        payload(folder, f"indexes/{stem}.root", root),
     ]  # fmt: skip
 
 
@@ -160,13 +167,15 @@ def make(folder: Path, signer: Signer, records: int = 40, *, name: str = "bundle
         signer: Who signs it.
         records: How many records.
         name: Its file name.
-        options: ``layout``; ``lines``: records to take instead; ``change``: bytes to put into payload members before
+        options: ``layout``; ``lines``: records to take instead; ``evaluations``: of findings; ``change``: bytes to put into payload members before
             signing, by name, None to leave one out; ``facts``: what the manifest says of members, by name.
     """
     staging = folder / f"staging-{name}"
     staging.mkdir()
     lines = options.get("lines", [record(number) for number in range(records)])
     files = [payload(staging, "README.md", b"# A bundle\n"), *framed(staging, lines)]
+    if "evaluations" in options:
+        files += framed(staging, options["evaluations"], "policy/evaluations")
     change, facts = options.get("change", {}), options.get("facts", {})
     files = [_changed(staging, file, change, facts) for file in files if change.get(file.member.path, b"") is not None]
     files += [payload(staging, extra, change[extra]) for extra in change if extra.startswith("extra")]
@@ -217,6 +226,12 @@ def make_one(tmp_path: Path, one_signer: Signer) -> Callable[..., Made]:
 def make_record() -> Callable[..., dict[str, Any]]:
     """Return the function that makes one record."""
     return record
+
+
+@pytest.fixture(scope="session")
+def make_evaluation() -> Callable[..., dict[str, Any]]:
+    """Return the function that makes one evaluation."""
+    return evaluation
 
 
 @pytest.fixture(scope="session", params=["tar.zst", "zip", "dir"])

@@ -102,6 +102,17 @@ def test_changes_tell_what_they_are_about(make_one: Callable[..., Any]) -> None:
     )  # fmt: skip
 
 
+def test_a_changed_evaluation_is_told_by_its_finding(
+    make_one: Callable[..., Any], make_evaluation: Callable[..., Any]
+) -> None:
+    lines = [make_evaluation(finding="F-1", id=number, kind=[], source=number) for number in (1, 2)]
+    before, after = (open_bundle(make_one(1, name=str(at), evaluations=[line]).path) for at, line in enumerate(lines))
+    assert {(change.change, change.kind, change.id) for change in diff(before, after).changes} == {
+        ("added", "", "F-1"),
+        ("removed", "", "F-1"),
+    }
+
+
 def test_every_frame_is_read_once(make_one: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = make_one(0, name="none"), make_one(200, name="all")
     read: list[int] = []

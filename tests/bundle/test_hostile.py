@@ -24,10 +24,11 @@ from bundle.extract import extract
 from bundle.frames import parse_entries
 from bundle.index import check_page, lookup, parse_page, split_page
 from bundle.keys import generate_key_pair, load_public_key
+from bundle.lines import EVALUATIONS, id_of
 from bundle.manifest import Manifest
 from bundle.names import check_payload_names
 from bundle.provenance import check_provenance
-from bundle.records import find_records, id_of, iterate_lines, manifest_of
+from bundle.records import find_records, iterate_lines, manifest_of
 from bundle.source import open_archive, open_bundle
 from bundle.verify import verify
 from bundle.zframes import read_frame, read_frames
@@ -82,7 +83,8 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "tar header": tar.parse,
     "beginning of a zip header": ziplayout.rest_of_header,
     "zip header": ziplayout.parse,
-    "record": id_of,
+    "record": lambda data: id_of("data/vex.jsonl.zst", data),
+    "evaluation": lambda data: id_of(EVALUATIONS, data),
     "frame": lambda data: read_frame(data, limit=1000),
     "frames": lambda data: list(read_frames(iter([data]), limit=1000, workers=1, keep=False)),
     "DSSE envelope": read_envelope,

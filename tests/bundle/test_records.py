@@ -9,8 +9,10 @@ import pytest
 
 from bundle import records
 from bundle.errors import FormatError
-from bundle.records import find_records, id_of, iterate_lines
+from bundle.lines import EVALUATIONS, id_of
+from bundle.records import find_records, iterate_lines
 from bundle.source import LocalFile, open_archive, open_bundle
+from bundle.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,8 +99,22 @@ def test_lines_of_another_member_are_refused_at_the_end(make_one: Callable[..., 
         list(iterate_lines(open_bundle(other.path), member))
 
 
-def test_an_evaluation_is_found_by_its_finding() -> None:
-    assert id_of(b'{"finding":"F-1","status":"open"}\n') == "F-1"
-    assert id_of(b'{"finding":"F-1","id":"E-1"}\n') == "E-1"
-    with pytest.raises(FormatError):
-        id_of(b"[1]")
+@pytest.mark.parametrize("own", ["E-1", 7, None, {"id": "ID-0001"}])
+def test_an_evaluation_is_found_by_its_finding_whatever_id_it_has_of_its_own(
+    make_one: Callable[..., Any], make_evaluation: Callable[..., Any], own: object
+) -> None:
+    one = make_evaluation(finding="ID-0001", id=own, rule="r", source=3)
+    reader = open_bundle((made := make_one(3, evaluations=[one])).path)
+    found = [(one.member, one.line) for one in find_records(reader, "ID-0001")]
+    assert [member for member, _ in found] == ["data/advisories.jsonl.zst", EVALUATIONS]
+    assert found[1][1] == one["line"]
+    assert not list(find_records(reader, str(own)))
+    assert verify(made.path, keys=[made.key], deep=True)
+
+
+def test_a_line_without_the_field_that_its_member_asks_for_has_no_id() -> None:
+    assert id_of(EVALUATIONS, b'{"finding":"F-1","id":"E-1"}\n') == "F-1"
+    assert id_of("data/findings.jsonl.zst", b'{"finding":"F-1","id":"E-1"}\n') == "E-1"
+    for member, line in ((EVALUATIONS, b'{"id":"E-1"}'), ("data/vex.jsonl.zst", b'{"finding":"F-1"}'), ("", b"[1]")):
+        with pytest.raises(FormatError, match="a line has no id"):
+            id_of(member, line)

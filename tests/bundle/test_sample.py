@@ -16,7 +16,8 @@ import jsonschema
 import pytest
 
 from bundle.envelope import MANIFEST
-from bundle.records import find_records, id_of, iterate_lines
+from bundle.lines import id_of
+from bundle.records import find_records, iterate_lines
 from bundle.source import LocalFile, open_archive, open_bundle
 from bundle.verify import verify
 
@@ -79,7 +80,7 @@ def test_every_record_is_found_by_its_id_and_none_else(real_bundle: Callable[...
     by_id = defaultdict(list)
     for member in made.manifest.members:
         for line in iterate_lines(reader, member) if member.frames_sha256 else ():
-            by_id[id_of(line)].append((member.path, line))
+            by_id[id_of(member.path, line)].append((member.path, line))
     assert sum(map(len, by_id.values())) == sum(member.records or 0 for member in made.manifest.members) > 2000
     most = 0
     for name, expected in list(by_id.items())[:: 1 if layout == "tar.zst" else 20]:
