@@ -9,24 +9,44 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class _Spawning(SpawnContext):
+    """Starts processes, and knows which."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **options: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802 - the name that a pool calls
+        process = SpawnProcess(*args, **options)
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End those of its processes that run."""
+        for process in self.started:
+            if process.is_alive():
+                process.terminate()
 
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Start processes for as long as the block lasts; when it ends by an exception, end them at once."""
     _start_tracker()
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+    context = _Spawning()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
     with pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
+            context.end()
             raise
 
 

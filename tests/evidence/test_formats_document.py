@@ -138,7 +138,7 @@ def test_numbers_of_yaml_are_texts_to_look_at() -> None:
 
 def test_a_deep_document_takes_memory_by_its_size_and_not_by_its_depth() -> None:
     deep = b"[" * (MAX_DEPTH - 10)
-    document = deep + b"[1]," * 100_000 + b"0" + b"]" * len(deep)
+    document = deep + b"[1]," * 100 + b"0," * 100_000 + b"0" + b"]" * len(deep)
     tracemalloc.start()
     try:
         parsed = parse(document)
