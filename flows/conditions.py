@@ -1,11 +1,18 @@
-"""Selectors as conditions of SQL: texts from users only ever travel as parameters."""
+"""Selectors as conditions: the one place where tenants are kept apart, for queries and for streams.
+
+Texts from users only ever travel as parameters.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from flows.criteria import visible_tenants
+from flows.order import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +41,20 @@ def where(selectors: Selectors) -> Where:
 
 
 def _tenants(selectors: Selectors) -> Where:
-    """The one place where tenants are kept apart: every query of evidence goes through it."""
-    return Where("tenant IN (SELECT unnest(?))", (list(visible_tenants(selectors)),))
+    """Keep tenants apart: plain values, which DuckDB hands on to a database, so that it sends nothing of others."""
+    tenants = visible_tenants(selectors)
+    if not tenants:
+        return Where("false")
+    return Where(f"tenant IN ({', '.join('?' * len(tenants))})", tuple(tenants))
+
+
+def of_tenants_and_sources(batch: pa.RecordBatch, selectors: Selectors) -> pa.RecordBatch:
+    """Return the rows of a batch that the conditions on tenants and sources take; the law: as ``where`` does."""
+    chosen = pc.is_in(plain(batch.column("tenant")), value_set=pa.array(visible_tenants(selectors), pa.string()))
+    if selectors.sources:
+        sources = pa.array(selectors.sources, pa.string())
+        chosen = pc.and_(chosen, pc.is_in(plain(batch.column("source")), value_set=sources))
+    return batch if pc.all(chosen).as_py() else batch.filter(chosen)
 
 
 def _time_window(selectors: Selectors) -> Iterator[Where]:
@@ -84,6 +103,6 @@ def _lists(selectors: Selectors) -> Iterator[Where]:
 
 
 def _glob(pattern: str) -> str:
-    """Turn a pattern whose only wildcard is ``*`` into one for LIKE; a purl without version means any version."""
+    """Turn a pattern whose only wildcard is ``*`` into one for LIKE."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")

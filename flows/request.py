@@ -22,7 +22,7 @@ from flows.pipeline import Parts, no_progress
 from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
 from flows.profiles import resolve_profile
 from flows.settings import MAX_WORKERS, MEMORY_LIMIT
-from flows.sources.declared import Sources
+from flows.sources.declared import Sources, parse_sources
 from flows.sources.reading import Reading, read_tables
 
 if TYPE_CHECKING:
@@ -73,9 +73,11 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             ValidationError: An unknown field, a missing one, or a value of the wrong type.
         """
         try:
-            return msgspec.convert(value, cls)
+            made = msgspec.convert(value, cls)
         except msgspec.ValidationError as error:
             raise ValidationError(f"export request: {error}") from error
+        # Names in there become part of statements: they are held to the rules of the settings.
+        return msgspec.structs.replace(made, sources=parse_sources(value.get("sources", {}), where="export request"))
 
 
 def prepare(request: ExportRequest, *, progress: Callable[[str, int, int], None] = no_progress) -> tuple[Plan, Parts]:

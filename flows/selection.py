@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from adapters.adapter import BATCH_COLUMNS
 from evidence.database import open_database
 from evidence.schema import EXPORT_ORDER, RECORDS
 from flows.ahead import ahead
-from flows.conditions import where
-from flows.criteria import visible_tenants
+from flows.conditions import of_tenants_and_sources, where
 from flows.errors import StorageError
-from flows.order import KEY_COLUMNS, checked, plain
+from flows.order import KEY_COLUMNS, checked
 from flows.reading import Picker, Places, first_and_last, read_file
 
 if TYPE_CHECKING:
@@ -132,15 +130,10 @@ def _reading() -> Iterator[None]:
 
 def _stream(scan: Scan, files: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     """Read files as they lie, and take the rows of whole tenants and sources."""
-    tenants = pa.array(visible_tenants(scan.selectors), pa.string())
-    sources = pa.array(scan.selectors.sources, pa.string())
     for file in files:
         with _reading():
             for batch in read_file(file, STREAMED_COLUMNS):
-                chosen = pc.is_in(plain(batch.column("tenant")), value_set=tenants)
-                if len(sources):
-                    chosen = pc.and_(chosen, pc.is_in(plain(batch.column("source")), value_set=sources))
-                yield batch if pc.all(chosen).as_py() else batch.filter(chosen)
+                yield of_tenants_and_sources(batch, scan.selectors)
 
 
 def _sorted(scan: Scan) -> Iterator[pa.RecordBatch]:

@@ -96,7 +96,7 @@ def attach(connection: duckdb.DuckDBPyConnection, sources: Sources, name: str) -
     load(connection, POSTGRES)
     address = sources.databases[name].parameters
     try:
-        connection.execute(f'ATTACH {literal(address)} AS "{name}" (TYPE postgres, READ_ONLY)')
+        connection.execute(f"ATTACH {literal(address)} AS {_identifier(name)} (TYPE postgres, READ_ONLY)")
     except duckdb.Error as error:
         reason = one_line(error).replace(f'Unable to connect to Postgres at "{address}": ', "")
         raise SourceFailedError(
@@ -113,6 +113,10 @@ def _reach_s3(connection: duckdb.DuckDBPyConnection, service: S3) -> None:
             f"the service in [sources.s3] cannot be used: {one_line(error)}",
             advice="Its keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from AWS's own files.",
         ) from error
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def one_line(error: BaseException) -> str:

@@ -140,7 +140,8 @@ def _refuse(total: Chunk, table: str) -> None:
 
 
 def _sort(records: int, shop: Workshop) -> None:
-    keys = str(shop.pieces / f"*-{shop.table}.keys.parquet")
+    # A list, as the folder is the user's: DuckDB takes brackets in a path for a pattern.
+    keys = sorted(str(path) for path in shop.pieces.glob(f"*-{shop.table}.keys.parquet"))
     with open_database(spill=shop.pieces / "spill", memory_limit=shop.memory_limit, threads=shop.workers) as connection:
         _refuse_repeated(connection, keys, shop.table)
         order = ", ".join(EXPORT_ORDER)
@@ -149,7 +150,7 @@ def _sort(records: int, shop: Workshop) -> None:
         write_parts(shop.folder, observed(rows, RECORDS, NO_HISTORY, count=records), statistics=EXPORT_ORDER)
 
 
-def _refuse_repeated(connection: duckdb.DuckDBPyConnection, keys: str, table: str) -> None:
+def _refuse_repeated(connection: duckdb.DuckDBPyConnection, keys: list[str], table: str) -> None:
     """Refuse two rows of one key: none of them is more current than the other."""
     query = (
         "SELECT tenant, source, upstream_id, locator FROM read_parquet(?) GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"

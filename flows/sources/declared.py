@@ -110,12 +110,16 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def named(self, tables: Iterable[str]) -> tuple[str, ...]:
         """Return the databases that the relations of some record types name, perhaps by chance."""
         text = "\n".join(self.relations[table] for table in tables)
-        return tuple(name for name in self.databases if re.search(rf"\b{name}\b", text, re.IGNORECASE))
+        return tuple(name for name in self.databases if re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE))
 
     def is_remote(self, table: str) -> bool:
-        """Whether reading the relation of a record type opens a socket, as far as its text tells."""
-        relation = self.relations.get(table, "")
-        return "://" in relation or (table in self.relations and bool(self.named([table])))
+        """Whether reading the relation of a record type may open a socket.
+
+        Only an address, a declared database, or functions of extensions can: DuckDB alone reads local files.
+        """
+        if table not in self.relations:
+            return False
+        return "://" in self.relations[table] or bool(self.named([table]) or self.extensions or self.s3)
 
     def describe(self) -> Iterator[tuple[str, str]]:
         """Yield (name, value) of everything declared, as texts, with secrets masked."""

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from flows.conditions import Where, where
-from flows.criteria import Selectors, visible_tenants
+from flows.criteria import Selectors
 from flows.errors import AdapterError, StorageError
 from flows.planning import PinnedTable
 from flows.sources.connecting import connected
@@ -132,15 +132,8 @@ def _refuse_without_owner(connection: duckdb.DuckDBPyConnection, relation: Relat
 
 
 def _condition(selectors: Selectors) -> Where:
-    """Return what can be asked of a source itself; everything else is asked of the copy, when all is derived.
-
-    The tenants stand in it twice: once compiled where all conditions are, and once as plain values, which DuckDB
-    hands on to a database, so that it does not send what others own.
-    """
-    narrowed = Selectors(tenants=selectors.tenants, shared=selectors.shared, sources=selectors.sources)
-    condition, tenants = where(narrowed), visible_tenants(narrowed)
-    plain = f"tenant IN ({', '.join('?' * len(tenants))})"
-    return Where(f"{condition.sql} AND {plain}", (*condition.parameters, *tenants))
+    """Return what can be asked of a source itself; everything else is asked of the copy, when all is derived."""
+    return where(Selectors(tenants=selectors.tenants, shared=selectors.shared, sources=selectors.sources))
 
 
 def _pinned(table: str, rows: Iterator[pa.RecordBatch], reading: Reading) -> PinnedTable:

@@ -36,6 +36,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no workers": ({**LEAST, "workers": 0}, "Expected `int` >= 1 - at `$.workers`"),
     "a thousand workers and more": ({**LEAST, "workers": 1025}, "Expected `int` <= 1024 - at `$.workers`"),
     "memory without a unit": ({**LEAST, "memoryLimit": "512"}, "- at `$.memoryLimit`"),
+    "a database with the name of a statement": (
+        {**LEAST, "sources": {"databases": {'a" (TYPE sqlite); --': {}}}},
+        "expected another name",
+    ),
+    "an extension from another place": ({**LEAST, "sources": {"extensions": ["../evil"]}}, "name of an extension"),
     "memory with a line break": ({**LEAST, "memoryLimit": "512MB\n"}, "- at `$.memoryLimit`"),
 }
 

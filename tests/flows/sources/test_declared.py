@@ -79,18 +79,20 @@ def test_without_a_section_nothing_comes_from_elsewhere() -> None:
     assert {"name": "sources", "value": "none", "origin": "default"} in settings.describe()
 
 
-REMOTE = {
-    "a database by its name": ("SELECT * FROM Team.public.docs", True),
-    "files of a service": ("read_parquet('s3://bucket/*.parquet')", True),
-    "files of this machine": ("read_parquet('teams/*.parquet')", False),
-    "nothing that is declared": (None, False),
+POSTGRES_SCAN = "SELECT * FROM postgres_scan('host=db', 'public', 'docs')"
+REMOTE: dict[str, tuple[dict[str, object], bool]] = {
+    "a database by its name": ({"vex": "SELECT * FROM Team.public.docs"}, True),
+    "files of a service": ({"vex": "read_parquet('s3://bucket/*.parquet')"}, True),
+    "files of this machine": ({"vex": "read_parquet('teams/*.parquet')"}, False),
+    "a function of an extension": ({"vex": POSTGRES_SCAN, "extensions": ["postgres_scanner"]}, True),
+    "a service behind a name in pieces": ({"vex": "read_parquet('s' || '3:' || '//b/x')", "s3": {}}, True),
+    "nothing that is declared": ({"extensions": ["postgres_scanner"]}, False),
 }
 
 
 @pytest.mark.parametrize("case", REMOTE)
-def test_whether_a_relation_needs_a_network_shows_in_its_text(case: str) -> None:
-    relation, expected = REMOTE[case]
-    given = {} if relation is None else {"vex": relation}
+def test_whether_a_relation_may_need_a_network_shows_in_what_is_declared(case: str) -> None:
+    given, expected = REMOTE[case]
     assert parse_sources({**given, "databases": {"team": {}}}, where="x").is_remote("vex") is expected
 
 

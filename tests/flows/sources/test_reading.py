@@ -102,6 +102,12 @@ def test_a_copy_is_a_table_of_the_stores_schema_in_the_order_of_export(
     assert keys == sorted(keys, key=lambda key: [part.encode() for part in key])
 
 
+def test_a_folder_that_looks_like_a_pattern_is_a_folder(
+    ask: Ask, parquet: Callable[..., Sources], tmp_path: Path
+) -> None:
+    assert prepare_plan(ask(sources=parquet(rows(2))), copies=tmp_path / "[a]" / "*").tables[0].files
+
+
 def test_a_copy_goes_with_the_last_plan_that_names_it(
     ask: Ask, parquet: Callable[..., Sources], tmp_path: Path
 ) -> None:
