@@ -18,6 +18,7 @@ BY_ERROR_NAME = {
     "FormatError": UNREADABLE,
     "MemberNotFoundError": FAILED,
     "SigningError": FAILED,
+    "SigningFailedError": FAILED,
     "ValidationError": USAGE,
     "ProfileNotFoundError": USAGE,
     "BaseMissingError": USAGE,

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from adapters.adapter import Adapted, PolicySnapshot, Request
 from bundle.build import PayloadFile, write_bundle
 from bundle.envelope import sign_envelope
+from bundle.errors import SigningError
 from flows.description import Draft, describe
-from flows.errors import EmptySelectionError, StorageError
+from flows.errors import EmptySelectionError, SigningFailedError, StorageError
 from flows.order import DisorderError
 from flows.selection import Scan, batches, sorted_batches
 
@@ -93,7 +94,7 @@ def run(plan: Plan, parts: Parts, *, step: Step = plainly) -> Exported:
     with _staging(parts.out) as staging:
         adapted = step("adapt", adapt, plan, parts, staging)
         draft = step("describe", describe, plan, adapted, parts, staging)
-        envelope = step("sign", sign_envelope, draft.manifest, parts.signer)
+        envelope = step("sign", sign, draft.manifest, parts.signer)
         written = step("pack", pack, plan, parts, draft, envelope)
     return Exported(manifest=draft.manifest, written=written)
 
@@ -101,16 +102,28 @@ def run(plan: Plan, parts: Parts, *, step: Step = plainly) -> Exported:
 @contextmanager
 def _staging(out: Path) -> Iterator[Path]:
     """Make a folder beside the bundle's place, and remove it whatever happens."""
-    try:
-        folder = out if out.is_dir() else out.parent
+    with writing(out):
+        folder = folder_of(out)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as staging:
             yield Path(staging)
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Say of errors of the operating system that they kept a bundle from being written."""
+    try:
+        yield
     except OSError as error:
         raise StorageError(
             f"the bundle {out} could not be written: {error.strerror or error}",
             advice="Nothing was left behind; make room or choose another place with --out.",
         ) from error
+
+
+def folder_of(out: Path) -> Path:
+    """Return the folder of a bundle's place, which is itself when it is a folder that exists."""
+    return out if out.is_dir() else out.parent
 
 
 def adapt(plan: Plan, parts: Parts, staging: Path) -> Adapted:
@@ -125,6 +138,18 @@ def adapt(plan: Plan, parts: Parts, staging: Path) -> Adapted:
             advice="See `export-center evidence stats`, widen the selectors, or pass --allow-empty.",
         )
     return adapted
+
+
+def sign(manifest: Manifest, signer: Signer) -> dict[str, bytes]:
+    """Sign a manifest and its provenance.
+
+    Raises:
+        SigningFailedError: The key is unfit, or its service refused; nothing is published.
+    """
+    try:
+        return sign_envelope(manifest, signer)
+    except SigningError as error:
+        raise SigningFailedError(error.message, advice=error.advice) from error
 
 
 def pack(plan: Plan, parts: Parts, draft: Draft, envelope: dict[str, bytes]) -> Written:

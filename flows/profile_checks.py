@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from zoneinfo import available_timezones
 
 import msgspec
 
@@ -142,6 +143,9 @@ def _retention(profile: Profile) -> Iterator[Problem]:
 def _schedule(profile: Profile) -> Iterator[Problem]:
     if profile.schedule is None:
         return
+    if profile.schedule.timezone not in available_timezones():
+        message = f"{profile.schedule.timezone!r} is no time zone of the IANA database"
+        yield Problem(("schedule", "timezone"), message)
     parts = profile.schedule.cron.split()
     if len(parts) != len(CRON_FIELDS):
         names = ", ".join(field.name for field in CRON_FIELDS)

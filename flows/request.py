@@ -18,7 +18,7 @@ from evidence.store import Store
 from evidence.times import format_time
 from flows.criteria import merge, parse_instant, parse_selectors, visible_tenants
 from flows.errors import Detail, ValidationError
-from flows.pipeline import Parts, no_progress
+from flows.pipeline import Parts, folder_of, no_progress, writing
 from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
 from flows.profiles import resolve_profile
 from flows.settings import MAX_WORKERS, MEMORY_LIMIT
@@ -89,7 +89,9 @@ def prepare(request: ExportRequest, *, progress: Callable[[str, int, int], None]
         AdapterError: A declared source cannot be read; see flows.sources.reading.
     """
     out = Path(request.out)
-    made = prepare_plan(request, progress=progress, copies=out if out.is_dir() else out.parent)
+    with writing(out):
+        copies = folder_of(out)
+    made = prepare_plan(request, progress=progress, copies=copies)
     parts = Parts(
         out=out,
         signer=signer_from_uri(request.key),

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PREFIX = "EXPORT_CENTER_"
-LOG_LEVELS = ("debug", "info", "warning", "error")
 MASK = "***"
 
 MAX_WORKERS = 1024
@@ -44,7 +43,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         key: URI of the signing key; None for the home's own key, ``keys/default.key``.
         workers: Threads that compress, hash and query.
         memory_limit: What DuckDB may use, as in "512MB".
-        log_level: One of debug, info, warning, error.
         sources: Where record types come from that do not come from the store.
         origins: Setting name to where its value came from: "flag", a variable's name, a file's path or "default".
     """
@@ -54,7 +52,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
     workers: int
     memory_limit: str
-    log_level: str
     sources: Sources
     origins: Mapping[str, str]
 
@@ -122,7 +119,7 @@ def mask(uri: str) -> str:
 
 
 def _defaults(cpus: int, *, needs_home: bool) -> dict[str, Any]:
-    values = {"tenant": "default", "key": None, "workers": cpus, "memory_limit": "512MB", "log_level": "info"}
+    values = {"tenant": "default", "key": None, "workers": cpus, "memory_limit": "512MB"}
     home = {"home": _default_home()} if needs_home else {}
     return {**values, **home, "sources": Sources()}
 
@@ -191,12 +188,6 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[object, Origin], str]:
     return read
 
 
-def _log_level(value: object, _: Origin) -> str:
-    if not isinstance(value, str) or value.lower() not in LOG_LEVELS:
-        raise ValueError(name_of_type(value))
-    return value.lower()
-
-
 def _sources(value: object, origin: Origin) -> Sources:
     if origin.folder is None:
         raise ValidationError(f"{origin.name}: sources are declared in export-center.toml, in the section [sources]")
@@ -214,7 +205,6 @@ SETTINGS: Mapping[str, Rule] = {
     "key": Rule("the URI of a signing key, such as file:/path/to/default.key", _matching(_KEY)),
     "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", _workers),
     "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", _matching(re.compile(MEMORY_LIMIT))),
-    "log_level": Rule(f"one of {', '.join(LOG_LEVELS)}", _log_level),
     "sources": Rule("the section [sources]", _sources),
 }
 """Every setting and how it is read. Flags and files use these names; variables put EXPORT_CENTER_ before them."""

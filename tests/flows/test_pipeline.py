@@ -35,7 +35,7 @@ from bundle.verify import verify
 from evidence.ingest import IngestOptions, ingest
 from evidence.store import Store
 from flows import pipeline
-from flows.errors import AdapterError, EmptySelectionError, FlowError, StorageError
+from flows.errors import AdapterError, EmptySelectionError, FlowError, SigningFailedError, StorageError
 from flows.pipeline import run
 from flows.preview import preview
 from flows.request import ExportRequest, prepare
@@ -368,8 +368,9 @@ class Refusing:
 
 def test_a_signature_that_cannot_be_made_publishes_nothing(crates_request: ExportRequest) -> None:
     plan, parts = prepare(crates_request)
-    with nothing_left(crates_request), pytest.raises(SigningError, match="the key service refused"):
+    with nothing_left(crates_request), pytest.raises(SigningFailedError, match="the key service refused") as caught:
         run(plan, replace(parts, signer=Refusing(parts.signer.public)))
+    assert caught.value.code == "ERR_EXPORT_005"
 
 
 @dataclass(frozen=True)
@@ -512,7 +513,7 @@ def test_an_interruption_at_any_stage_leaves_nothing_behind(
 def test_an_older_bundle_is_replaced_at_once_or_not_at_all(crates_request: ExportRequest) -> None:
     plan, parts = prepare(crates_request)
     parts.out.write_bytes(b"an older bundle")
-    with nothing_left(crates_request), pytest.raises(SigningError):
+    with nothing_left(crates_request), pytest.raises(SigningFailedError):
         run(plan, replace(parts, signer=Refusing(parts.signer.public)))
     with parts.out.open("rb") as reader:
         run(plan, parts)

@@ -169,6 +169,10 @@ FINDINGS = {
         GOOD + "schedule: {cron: '*-5 * * * *'}\n",
         ["p.yaml:6:12: schedule.cron: '*-5' is no minute (0 to 59)"],
     ),
+    "a time zone of no place on Earth": (
+        GOOD + "schedule: {cron: '0 6 * * *', timezone: Mars/Olympus}\n",
+        ["p.yaml:6:31: schedule.timezone: 'Mars/Olympus' is no time zone of the IANA database"],
+    ),
     "a day of no week": (
         GOOD + "schedule: {cron: '0 6 * * MUN'}\n",
         ["p.yaml:6:12: schedule.cron: 'MUN' is no day of week (0 to 7)"],

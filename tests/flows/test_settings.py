@@ -17,13 +17,12 @@ HOME = {"EXPORT_CENTER_HOME": "/srv/export-center"}
 
 def test_flags_win_over_variables_these_over_the_file_and_that_over_defaults(tmp_path: Path) -> None:
     file = tmp_path / "export-center.toml"
-    file.write_text('tenant = "file"\nworkers = 3\nlog_level = "debug"\n')
+    file.write_text('tenant = "file"\nworkers = 3\n')
     environ = {**HOME, "EXPORT_CENTER_TENANT": "variable", "EXPORT_CENTER_WORKERS": "4", "EXPORT_CENTER_KEY": ""}
     settings = load_settings({"tenant": "flag"}, environ=environ, toml_path=file, cpus=9)
-    assert (settings.tenant, settings.workers, settings.log_level, settings.memory_limit, settings.key) == (
+    assert (settings.tenant, settings.workers, settings.memory_limit, settings.key) == (
         "flag",
         4,
-        "debug",
         "512MB",
         None,
     )
@@ -33,7 +32,6 @@ def test_flags_win_over_variables_these_over_the_file_and_that_over_defaults(tmp
         "key": "default",
         "workers": "EXPORT_CENTER_WORKERS",
         "memory_limit": "default",
-        "log_level": str(file),
         "sources": "default",
     }
 
@@ -71,10 +69,6 @@ REFUSED = {
     "a path for a key URI": (
         {"EXPORT_CENTER_KEY": "/k"},
         "EXPORT_CENTER_KEY: expected the URI of a signing key, such as file:/path/to/default.key, got '/k'",
-    ),
-    "an unknown level": (
-        {"EXPORT_CENTER_LOG_LEVEL": "loud"},
-        "EXPORT_CENTER_LOG_LEVEL: expected one of debug, info, warning, error, got 'loud'",
     ),
     "a tenant that is a path": (
         {"EXPORT_CENTER_TENANT": "../x"},
