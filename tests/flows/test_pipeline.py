@@ -525,12 +525,11 @@ def test_a_place_that_cannot_be_written_is_told(crates_request: ExportRequest) -
     folder = Path(crates_request.out).parent
     (folder / "file").write_bytes(b"")
     for out in (folder / "file" / "bundle.tar.zst", folder / ("x" * 300), Path("/proc/nowhere/bundle.tar.zst")):
-        plan, parts = prepare(changed(crates_request, out=str(out)))
         with (
             nothing_left(crates_request),
             pytest.raises((FlowError, BundleError), match="could not be written") as caught,
         ):
-            run(plan, parts)
+            run(*prepare(changed(crates_request, out=str(out))))
         assert str(out) in caught.value.message
 
 
