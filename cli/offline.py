@@ -38,19 +38,13 @@ def need_network(what: str) -> None:
     """Say before work that goes around Python's sockets that it needs a network.
 
     Args:
-        what: What is remote, as in "the store s3://bucket".
+        what: What is remote, as in "the azurekms signing key".
 
     Raises:
         OfflineError: This run may not use one.
     """
     if Network.forbidden:
         raise OfflineError(f"{what} is reached over a network, and --offline forbids that", advice=ADVICE)
-
-
-def check_store(root: str) -> None:
-    """Refuse a store that lies elsewhere."""
-    if "://" in root and not root.startswith("file://"):
-        need_network(f"the store {root}")
 
 
 def check_key(uri: str) -> None:

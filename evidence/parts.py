@@ -98,11 +98,8 @@ class _Part:
         """End the file, name it after its footer, make it durable, and return what a commit says of it."""
         self._writer.close()
         self.path = self.path.rename(self.path.with_name(f"{self.path.stem}-{_footer_digest(self.path)}.parquet"))
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _make_durable(self.path)
+        _make_durable(self.path.parent)
         written = self.path.stat()
         return AddAction(
             path=self.path.name,
@@ -116,6 +113,15 @@ class _Part:
     def discard(self) -> None:
         self._writer.close()
         self.path.unlink(missing_ok=True)
+
+
+def _make_durable(path: Path) -> None:
+    """Have the disk keep a file's content, or a folder's names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_footer(path: Path) -> None:

@@ -23,7 +23,7 @@ ALIVE = "alive"
 
 @contextmanager
 def scratch_folder(store: Store) -> Iterator[Path]:
-    """Make a folder: below the store when it is on this machine, so that rows are staged on its disk.
+    """Make a folder below the store, so that rows are staged on its disk.
 
     Folders of calls that were killed are removed on the way.
 
@@ -45,8 +45,8 @@ def scratch_folder(store: Store) -> Iterator[Path]:
         ) from error
 
 
-def _remove_abandoned(root: Path | None) -> None:
-    for folder in root.glob(f"{PREFIX}*") if root else ():
+def _remove_abandoned(root: Path) -> None:
+    for folder in root.glob(f"{PREFIX}*"):
         if _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
 

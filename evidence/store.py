@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -50,24 +50,22 @@ EMPTY = Snapshot(0, 0, {})
 
 @dataclass(frozen=True)
 class Store:
-    """A store below one folder or URL.
+    """A store below one folder of this machine.
 
     Attributes:
-        root: The folder, or a URL that delta-rs understands ("s3://bucket/prefix").
-        storage_options: Passed to delta-rs as they are: region, endpoint, credentials.
+        root: The folder.
     """
 
     root: str
-    storage_options: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property
     def tables(self) -> Tables:
         """The tables, of whatever version."""
-        return Tables(self.root, self.storage_options)
+        return Tables(self.root)
 
     @property
-    def folder(self) -> Path | None:
-        """The store's folder on this machine; None when it lies elsewhere."""
+    def folder(self) -> Path:
+        """The store's folder, as an absolute path."""
         return self.tables.folder
 
     def snapshot(self, number: int | None = None) -> Snapshot:
@@ -107,13 +105,7 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Let one process of this machine write at a time; others wait.
-
-        A store that lies elsewhere has no such lock: there, one writer at a time is the operator's to see to.
-        """
-        if self.folder is None:
-            yield
-            return
+        """Let one process of this machine write at a time; others wait."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = (self.folder / ".lock").open("w")
@@ -148,7 +140,7 @@ class Writing:
         self._tables = dict(previous.tables)
 
     def append(self, table: str, rows: pa.RecordBatchReader) -> None:
-        """Append rows of a table's schema, in their order; read as a stream on this machine."""
+        """Append rows of a table's schema, in their order; read as a stream."""
         tables, pinned = self._store.tables, self._tables.get(table)
         # Made before all other tables, so that tables without it are known to be damage and not a beginning.
         if self.previous is EMPTY and not tables.exists(SNAPSHOTS):

@@ -6,14 +6,14 @@ Every error of the libraries below comes out as a StorageError that says what to
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from evidence.errors import DAMAGED, UNWRITABLE, StorageError, reason_of
@@ -21,7 +21,9 @@ from evidence.parts import check_footer, write_parts
 from evidence.schema import EXPORT_ORDER, RECORDS, STORE_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from deltalake.transaction import AddAction, RemoveAction
 
 PROPERTIES = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -53,20 +55,27 @@ _MISREAD = re.compile(r"[\x00-\x1f\x7f\\\[\]^|\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables below one folder or URL.
+    """The tables below one folder of this machine.
 
     Attributes:
-        root: The folder, or a URL that delta-rs understands ("s3://bucket/prefix").
-        storage_options: Passed to delta-rs as they are: region, endpoint, credentials.
+        root: The folder.
     """
 
     root: str
-    storage_options: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property
-    def folder(self) -> Path | None:
-        """The folder on this machine; None when the tables lie elsewhere."""
-        return None if "://" in self.root else Path(self.root).absolute()
+    def folder(self) -> Path:
+        """The folder as an absolute path.
+
+        Raises:
+            StorageError: It is an address.
+        """
+        if "://" in self.root:
+            raise StorageError(
+                f"the store cannot lie in {self.root!r}: only folders of this machine hold stores",
+                advice="Name a folder; what lies elsewhere can be declared as a source, docs/sources.md says how.",
+            )
+        return Path(self.root).absolute()
 
     def uri(self, table: str) -> str:
         """Return where a table lies.
@@ -74,8 +83,6 @@ class Tables:
         Raises:
             StorageError: The folder's path has characters that would be read as another path.
         """
-        if self.folder is None:
-            return f"{self.root}/{table}"
         path = str(self.folder / table)
         if misread := _MISREAD.search(path):
             raise StorageError(
@@ -87,26 +94,22 @@ class Tables:
     def exists(self, table: str) -> bool:
         """Whether a table was made already."""
         with _reading(table):
-            return DeltaTable.is_deltatable(self.uri(table), self._options)
+            return DeltaTable.is_deltatable(self.uri(table))
 
     def files(self, table: str, version: int | None = None) -> list[str]:
         """Return the Parquet files of a version of a table; of the present one when none is named."""
         with _reading(table):
             found = self._open(table, version).file_uris()
-        if self.folder is None:
-            return list(found)
         # delta-rs spells them as in addresses ("%20"); below one folder, their last parts are plain.
         return [str(self.folder / table / name.rpartition("/")[2]) for name in found]
 
     def rows(self, table: str, version: int | None = None) -> ds.Dataset:
         """Return a version of a table as an Arrow dataset. Its footers are checked here, its pages as they are read.
 
-        On this machine Arrow opens the files itself. Through delta-rs' file system, which is Python, one of Arrow's
+        Arrow opens the files itself. Through delta-rs' file system, which is Python, one of Arrow's
         threads may give a buffer back while the interpreter is ending, and that aborts the whole process.
         """
         with _reading(table):
-            if self.folder is None:
-                return self._open(table, version).to_pyarrow_dataset()
             files = self.files(table, version)
             schema = STORE_TABLES[table]
             for file in files:
@@ -127,7 +130,6 @@ class Tables:
                 self.uri(table),
                 STORE_TABLES[table],
                 configuration={**PROPERTIES, "delta.dataSkippingStatsColumns": ",".join(STATISTICS[table])},
-                storage_options=self._options,
             )
 
     def append(self, table: str, rows: pa.RecordBatchReader, *, after: int | None) -> int:
@@ -137,7 +139,7 @@ class Tables:
 
         Args:
             table: Name of the table.
-            rows: Rows of its schema; read as a stream on this machine. Elsewhere all of them are held in memory.
+            rows: Rows of its schema; read as a stream.
             after: The version; None when the table was not there, or had no rows; NEWEST to keep all that is there.
         """
         if not self.exists(table):
@@ -145,21 +147,29 @@ class Tables:
         opened = self._open(table)
         with _writing(table):
             _put_back(opened, after)
-            if self.folder is None:
-                write_deltalake(opened, rows, mode="append")
-            else:
-                made = write_parts(self.folder / table, rows, statistics=STATISTICS[table])
+            made = write_parts(self.folder / table, rows, statistics=STATISTICS[table])
+            with self._kept_if_committed(table, made):
                 opened.create_write_transaction(made, "append", rows.schema)
             opened.update_incremental()
             return int(opened.version())
 
-    @property
-    def _options(self) -> dict[str, str] | None:
-        return None if self.storage_options is None else dict(self.storage_options)
+    @contextmanager
+    def _kept_if_committed(self, table: str, parts: list[AddAction | RemoveAction]) -> Iterator[None]:
+        """Remove parts when their commit fails; a commit that failed after it was made keeps them."""
+        try:
+            yield
+        except BaseException:
+            # Where that cannot be told, they stay: a table that lacks its parts is worse than parts without a table.
+            with suppress(StorageError):
+                committed = {Path(file).name for file in self.files(table)}
+                for part in parts:
+                    if part.path not in committed:
+                        (self.folder / table / part.path).unlink(missing_ok=True)
+            raise
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         with _reading(table):
-            return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+            return DeltaTable(self.uri(table), version=version)
 
 
 def _put_back(opened: DeltaTable, version: int | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -398,35 +397,67 @@ def test_a_local_store_is_never_read_through_a_file_system_in_python(
     assert depot.put({"a.json": depot.advisory("A-1", "new")}).stored == 1
 
 
-ELSEWHERE = """
-import os, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from evidence.ingest import IngestOptions, ingest
-from evidence.stats import show, stats
-from evidence.store import Store
-
-root, path = sys.argv[1:]
-store = Store(root, {"timeout": "30s"})
-wishes = IngestOptions(tenant="default", observed_at=datetime(2026, 1, 1, tzinfo=UTC), workers=1)
-assert store.folder is None
-assert store.tables.uri("vex") == root + "/vex"
-assert [ingest(store, [Path(path)], wishes).stored for _ in range(2)] == [1, 0]
-assert stats(store, store.snapshot())["sources"] == {"feed": 1}
-assert show(store, "A-1")[0]["raw"].startswith(b"{")
-print(*store.files(store.snapshot(), "advisories"), flush=True)
-os._exit(0)  # such stores are read through Python, which Arrow's threads may outlive
-"""
-
-
-def test_a_store_that_is_an_address_is_left_to_the_table_library(depot: Depot) -> None:
-    root = (depot.folder / "far").as_uri()
+def test_an_address_is_no_place_for_a_store(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
     path = depot.files({"a.json": depot.advisory("A-1")})
+    monkeypatch.chdir(depot.folder)
+    store = Store("s3://bucket/store")
 
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, root, str(path)],
-        check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    for use in (
+        store.snapshot,
+        lambda: ingest(store, [path], IngestOptions(tenant="default", observed_at=NOON)),
+    ):
+        with pytest.raises(StorageError, match="only folders of this machine hold stores"):
+            use()
+    assert not (depot.folder / "s3:").exists()
 
-    assert re.fullmatch(r"(file://)?/.*/far/advisories/part-.*\.parquet\n", done.stdout)
-    assert (depot.folder / "far" / "snapshots" / "_delta_log").is_dir()
+
+def test_parts_whose_commit_fails_are_removed(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
+    depot.put({"a.json": depot.advisory("A-1")})
+    before = sorted(Path(depot.store.root).rglob("*.parquet"))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaTable, "create_write_transaction", fail)
+        with pytest.raises(StorageError, match="No space left"):
+            depot.put({"b.json": depot.advisory("B-1")})
+
+    assert sorted(Path(depot.store.root).rglob("*.parquet")) == before
+
+
+def test_parts_whose_commit_fails_after_it_was_made_are_kept(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row of a snapshot is such a part: without it nothing in the store could be read."""
+    depot.put({"a.json": depot.advisory("A-1")})
+    commit = DeltaTable.create_write_transaction
+
+    def fail_late(self: DeltaTable, *arguments: Any, **options: Any) -> None:
+        commit(self, *arguments, **options)
+        if "snapshots" in self.table_uri:
+            raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaTable, "create_write_transaction", fail_late)
+        with pytest.raises(StorageError, match="Input/output error"):
+            depot.put({"b.json": depot.advisory("B-1")})
+
+    assert depot.places() == {("A-1", "a.json"), ("B-1", "b.json")}
+
+
+def test_the_name_of_a_part_is_on_disk_before_its_commit(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    sync, commit = os.fsync, DeltaTable.create_write_transaction
+
+    def note(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        sync(descriptor)
+
+    def look(self: DeltaTable, parts: list[Any], *arguments: Any) -> None:
+        folder = Path(depot.store.root, "snapshots" if "snapshots" in self.table_uri else "advisories")
+        assert synced[-2:] == [str(folder / parts[-1].path), str(folder)]
+        commit(self, parts, *arguments)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", look)
+
+    assert depot.put({"a.json": depot.advisory("A-1")}).stored == 1
