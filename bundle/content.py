@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bundle.container import ContainerError
 from bundle.deep import RecordCheck
 from bundle.digests import FramesDigest
+from bundle.envelope import MAX_MANIFEST
 from bundle.errors import FormatError, VerificationError
 from bundle.index import ENTRY_BYTES, FRAMED, PAGE_BYTES, check_page, index_stem
 from bundle.zframes import read_frames
@@ -31,11 +32,11 @@ class Limits:
     """What is allowed before anything is allocated, in bytes.
 
     Attributes:
-        envelope_member: A member of the envelope.
+        manifest: export.json; what the rest of the envelope may have follows from its size.
         frame: The plain bytes of one frame; it is never larger than its member is stated to be either.
     """
 
-    envelope_member: int = 64 << 20
+    manifest: int = MAX_MANIFEST
     frame: int = 1 << 30
 
 

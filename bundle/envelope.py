@@ -43,6 +43,12 @@ FIRST = (
 LAST = (CHECKSUMS, KEY)
 """Envelope members after the payload, in order."""
 
+MAX_MANIFEST = 8 << 20
+"""The largest export.json, in bytes."""
+
+MAX_LINES = 1 << 10
+"""The largest signature or public key, in bytes."""
+
 _CHECKSUM = re.compile(r"([0-9a-f]{64})  ([!-~][ -~]*)")
 
 
@@ -59,14 +65,14 @@ def sign_envelope(manifest: Manifest, signer: Signer) -> dict[str, bytes]:
     """Return every envelope member but checksums.txt, signed.
 
     Raises:
-        FormatError: The manifest contradicts itself, or has no canonical form.
+        FormatError: The manifest contradicts itself, has no canonical form, or is larger than verifiers take.
         SigningError: The signer refused, or does not hold the private half of the key it shows.
     """
     key, data = signer.public, manifest.to_bytes()
     provenance = build_provenance(data, key_id=key.key_id)
     signature = _signed(signer, data)
     statement_signature = _signed(signer, pae(IN_TOTO, provenance))
-    return {
+    files = {
         MANIFEST: data,
         MANIFEST_SIG: _line(signature),
         MANIFEST_SIGSTORE: message_bundle(data, signature, key),
@@ -76,6 +82,33 @@ def sign_envelope(manifest: Manifest, signer: Signer) -> dict[str, bytes]:
         PROVENANCE_DSSE: canonical_json(envelope(provenance, statement_signature)),
         KEY: key.pem,
     }
+    _check_sizes(files)
+    return files
+
+
+def limit_of(name: str, manifest_bytes: int = MAX_MANIFEST) -> int:
+    """Return the largest size of a member before the payload, or of cosign.pub, in bytes.
+
+    Args:
+        name: The member.
+        manifest_bytes: Size of the export.json it belongs to.
+    """
+    if name == MANIFEST:
+        return MAX_MANIFEST
+    if name in {MANIFEST_SIG, PROVENANCE_SIG, KEY}:
+        return MAX_LINES
+    # A statement repeats fields of export.json, one of them twice; base64 adds a third.
+    return 3 * manifest_bytes + (16 << 10)
+
+
+def _check_sizes(files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        if len(data) > (limit := limit_of(name, len(files[MANIFEST]))):
+            raise EnvelopeError(
+                name,
+                f"{name} would have {len(data)} bytes; verifiers take {limit}",
+                advice="Select less in one bundle: ids and other lists in the selectors count.",
+            )
 
 
 def signed_manifest(files: Mapping[str, bytes], keys: Iterable[PublicKey]) -> tuple[Manifest, PublicKey]:

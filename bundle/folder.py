@@ -7,15 +7,13 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundle.container import PIECE, ContainerError, StreamedMember
-from bundle.envelope import FIRST, LAST, MANIFEST
+from bundle.envelope import FIRST, LAST, MANIFEST, MAX_MANIFEST
 from bundle.errors import FormatError, UnreadableError
 from bundle.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
-
-MAX_MANIFEST = 64 << 20
 
 
 def folder_members(folder: Path) -> Generator[StreamedMember]:

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from bundle.canonical import MAX_SAFE_INTEGER, canonical_json, parse_canonical
-from bundle.digests import content_digest
+from bundle.digests import content_digest, sha256_hex
 from bundle.errors import FormatError
+from bundle.lines import EVALUATIONS
 
 FORMAT: Literal["export-center-bundle"] = "export-center-bundle"
 FORMAT_VERSION: Literal["0.1"] = "0.1"
@@ -180,7 +181,7 @@ class Manifest(_Struct, frozen=True):
 
         Raises:
             FormatError: When the bytes are not canonical JSON, break the schema, name an unknown format version,
-                or when contentDigest is not that of the members listed.
+                or when contentDigest, contextDigest or counts.records are not those of the other fields.
         """
         value = parse_canonical(data)
         _check_version(value)
@@ -197,6 +198,13 @@ class Manifest(_Struct, frozen=True):
 def content_digest_of(members: list[Member]) -> str:
     """Return the contentDigest of a list of members: evidence members only."""
     return content_digest((member.path, member.content) for member in members if member.is_evidence)
+
+
+def context_digest_of(profile: ProfileFacts, selectors: dict[str, Any], snapshot_digest: str) -> str:
+    """Return the contextDigest: of what was asked, and of the evidence it was asked of."""
+    return sha256_hex(
+        canonical_json([selectors, snapshot_digest, profile.kind, profile.variant, sorted(profile.include)])
+    )
 
 
 def _check_version(value: object) -> None:
@@ -219,3 +227,10 @@ def _check_consistency(manifest: Manifest) -> None:
         raise FormatError("export.json: profile.include names something twice")
     if manifest.content_digest != content_digest_of(manifest.members):
         raise FormatError("export.json contradicts itself: contentDigest is not that of its members")
+    if manifest.context_digest != context_digest_of(manifest.profile, manifest.selectors, manifest.snapshot_digest):
+        raise FormatError("export.json contradicts itself: contextDigest is not that of what was asked")
+    records = sum(member.records or 0 for member in manifest.members if member.path != EVALUATIONS)
+    if manifest.counts.records != records:
+        raise FormatError(
+            f"export.json contradicts itself: it counts {manifest.counts.records} records, and lists {records}"
+        )

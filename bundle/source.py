@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from bundle import seekable, tar, ziplayout
 from bundle.container import PIECE
-from bundle.envelope import FIRST, LAST, MANIFEST
+from bundle.envelope import FIRST, LAST, MANIFEST, MAX_MANIFEST, limit_of
 from bundle.errors import FormatError, MemberNotFoundError, UnreadableError
 from bundle.manifest import Manifest
 from bundle.names import check_payload_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-MAX_MANIFEST = 64 << 20
 
 
 class RangeFile(Protocol):
@@ -296,7 +294,7 @@ def _form(file: RangeFile) -> ArchiveForm:
 def _small_size(form: ArchiveForm, name: str, offset: int) -> int:
     """Return the size of a member of the envelope, whose header must be at ``offset``."""
     found, size = form.header_at(offset)
-    if found != name or size > MAX_MANIFEST:
+    if found != name or size > limit_of(name):
         raise FormatError(f"the member {found!r} stands where {name} should be")
     return size
 

@@ -5,8 +5,8 @@ The steps, as in docs/format.md, "Verification"; the code below carries the same
 1.  The container: every byte is what the writer of this format would have written; the envelope's first seven
     members come first, in order.
 2.  The signature over export.json is that of a trusted key.
-3.  export.json is canonical, follows its schema, its contentDigest is that of its members, and their names are safe
-    and unique.
+3.  export.json is canonical, follows its schema, its contentDigest and counts.records are those of its members, its
+    contextDigest is that of what was asked, and names are safe and unique.
 4.  Every other signed member of the envelope is byte for byte what export.json and that key ask for.
 5.  The payload follows: the members export.json lists, in its order, with its sizes, and nothing else.
 6.  Every payload member has the SHA-256 that export.json lists.
@@ -40,6 +40,7 @@ from bundle.envelope import (
     MANIFEST,
     EnvelopeError,
     check_others,
+    limit_of,
     parse_checksums,
     signed_manifest,
 )
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
 
 ALTERED = "The bundle was altered or damaged after it was signed; fetch it again, and tell its sender if it stays so."
 CONTAINER = "archive"
+SIGNED = 2
+"""How many members of an archive are read before a signature has been checked: export.json and its signature."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,16 @@ def _verify_archive(file: BinaryIO, state: _State) -> Verified:
 
 
 def _verify(members: Iterator[StreamedMember], state: _State) -> tuple[Manifest, PublicKey]:
-    # 1. The envelope's first members, in order.
-    files = {name: _small(_expect(members, name, step=1), state, step=1) for name in FIRST}
-    manifest, key = _check_signed(files, state)
+    # 1. The envelope's first members, in order; what a trusted key has signed bounds the later ones.
+    signed = {name: _small(_expect(members, name, step=1), state, step=1) for name in FIRST[:SIGNED]}
+    manifest, key = _check_signed(signed, state)
+    size = len(signed[MANIFEST])
+    others = {
+        name: _small(_expect(members, name, step=1), state, step=1, limit=limit_of(name, size))
+        for name in FIRST[SIGNED:]
+    }
+    # 4. The rest of the envelope.
+    _check_others({**signed, **others}, key)
     # 7. and 8. Every framed member has an index of its own.
     state.checks.check_listing(manifest.members)
     # 5. The payload, as listed.
@@ -173,12 +183,14 @@ def _check_signed(files: dict[str, bytes], state: _State) -> tuple[Manifest, Pub
         check_payload_names(member.path for member in manifest.members)
     except FormatError as error:
         raise VerificationError(3, MANIFEST, error.message, advice="Tell its sender.") from error
-    # 4. The rest of the envelope.
+    return manifest, key
+
+
+def _check_others(files: dict[str, bytes], key: PublicKey) -> None:
     try:
         check_others(files, key)
     except EnvelopeError as error:
         raise _failed(4, error.member, error.message) from error
-    return manifest, key
 
 
 def _check_member(listed: Member, member: StreamedMember, state: _State) -> None:
@@ -210,14 +222,15 @@ def _check_member(listed: Member, member: StreamedMember, state: _State) -> None
 
 def _check_last(members: Iterator[StreamedMember], key: PublicKey, state: _State) -> None:
     # 9. checksums.txt; its line for cosign.pub is checked with that member.
-    listed = _small(_expect(members, CHECKSUMS, step=9), state, step=9)
+    size = sum(len(f"{'':64}  {name}\n") for name in (*state.digests, KEY))
+    listed = _small(_expect(members, CHECKSUMS, step=9), state, step=9, limit=size)
     state.digests.pop(CHECKSUMS)
     try:
         found = parse_checksums(listed)
     except EnvelopeError as error:
         raise _failed(9, CHECKSUMS, error.message) from error
     # 10. The key in the bundle is a convenience; it must be the one that verified.
-    pem = _small(_expect(members, KEY, step=10), state, step=10)
+    pem = _small(_expect(members, KEY, step=10), state, step=10, limit=limit_of(KEY))
     if pem != key.pem:
         raise _failed(10, KEY, "it is not the key that signed the bundle")
     if list(found.items()) != list(state.digests.items()):
@@ -234,10 +247,10 @@ def _expect(members: Iterator[StreamedMember], name: str, *, step: int) -> Strea
     return member
 
 
-def _small(member: StreamedMember, state: _State, *, step: int) -> bytes:
+def _small(member: StreamedMember, state: _State, *, step: int, limit: int | None = None) -> bytes:
     """Read a member of the envelope, and remember its digest."""
     try:
-        data = member.read_all(state.limits.envelope_member)
+        data = member.read_all(min(limit_of(member.name), state.limits.manifest) if limit is None else limit)
     except ContainerError:
         raise
     except FormatError as error:

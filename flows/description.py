@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import zstandard
 
 import web
 from adapters.staged import stage_bytes
 from bundle import __version__
-from bundle.canonical import canonical_json
-from bundle.digests import sha256_hex
 from bundle.frames import ZSTD_LEVEL
 from bundle.manifest import (
     FORMAT,
@@ -25,6 +23,7 @@ from bundle.manifest import (
     ProfileFacts,
     Toolchain,
     content_digest_of,
+    context_digest_of,
 )
 from evidence.times import format_time
 from web.bundle_page import render
@@ -78,14 +77,14 @@ def _facts(plan: Plan, adapted: Adapted, parts: Parts) -> BundleFacts:
     tally = adapted.tally
     members = [staged.member for staged in (*adapted.data, *adapted.indexes)]
     snapshot_digest = tally.snapshot.hexdigest()
-    selectors = plan.resolved_selectors()
+    selectors, profile = plan.resolved_selectors(), _profile_facts(plan)
     return BundleFacts(
-        profile=_profile_facts(plan),
+        profile=profile,
         selectors=selectors,
         as_of=plan.as_of or format_time(tally.newest or EPOCH),
         snapshot_digest=snapshot_digest,
         content_digest=content_digest_of(members),
-        context_digest=context_digest(plan, selectors, snapshot_digest),
+        context_digest=context_digest_of(profile, selectors, snapshot_digest),
         policy_snapshot=adapted.policy,
         adapters=[Component(name=plan.adapter.name, version=plan.adapter.version, options={})],
         normalisers=[_normaliser(each) for each in sorted(tally.normalisers)],
@@ -95,13 +94,6 @@ def _facts(plan: Plan, adapted: Adapted, parts: Parts) -> BundleFacts:
         key_id=parts.signer.public.key_id,
         algorithm=parts.signer.public.algorithm,
     )
-
-
-def context_digest(plan: Plan, selectors: dict[str, Any], snapshot_digest: str) -> str:
-    """Return the digest of what was asked, and of the evidence it was asked of."""
-    profile = plan.profile
-    asked = [selectors, snapshot_digest, profile.kind, profile.variant, sorted(profile.include)]
-    return sha256_hex(canonical_json(asked))
 
 
 def _profile_facts(plan: Plan) -> ProfileFacts:

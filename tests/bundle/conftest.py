@@ -30,6 +30,7 @@ from bundle.keys import (
     save_key_pair,
     signer_from_uri,
 )
+from bundle.lines import EVALUATIONS
 from bundle.manifest import (
     FORMAT,
     FORMAT_VERSION,
@@ -44,6 +45,7 @@ from bundle.manifest import (
     ProfileFacts,
     Toolchain,
     content_digest_of,
+    context_digest_of,
 )
 from evidence.documents import store_documents
 from evidence.ingest import IngestOptions, ingest
@@ -128,13 +130,13 @@ def payload(folder: Path, name: str, data: bytes, **facts: Any) -> PayloadFile:
 def manifest_of_payload(files: list[PayloadFile], records: int) -> Manifest:
     """Return a manifest that lists some files."""
     members = [file.member for file in files]
+    profile = ProfileFacts(
+        id="json-raw", revision=1, kind="json", variant="raw", include=["advisories"], sha256="0" * 64, commit=None
+    )
+    selectors, snapshot = {"tenants": ["default"]}, "1" * 64
     return Manifest(
-        format=FORMAT, format_version=FORMAT_VERSION,
-        profile=ProfileFacts(
-            id="json-raw", revision=1, kind="json", variant="raw", include=["advisories"], sha256="0" * 64, commit=None
-        ),
-        selectors={"tenants": ["default"]}, as_of="2026-01-01T00:00:00Z", snapshot_digest="1" * 64,
-        content_digest=content_digest_of(members), context_digest="2" * 64, policy_snapshot=None,
+        format=FORMAT, format_version=FORMAT_VERSION, profile=profile, selectors=selectors, as_of="2026-01-01T00:00:00Z", snapshot_digest=snapshot,
+        content_digest=content_digest_of(members), context_digest=context_digest_of(profile, selectors, snapshot), policy_snapshot=None,
         adapters=[Component(name="json:raw", version="1", options={})],
         normalisers=[Normaliser(name="osv", version="1")],
         toolchain=Toolchain(
@@ -179,7 +181,8 @@ def make(folder: Path, signer: Signer, records: int = 40, *, name: str = "bundle
     change, facts = options.get("change", {}), options.get("facts", {})
     files = [_changed(staging, file, change, facts) for file in files if change.get(file.member.path, b"") is not None]
     files += [payload(staging, extra, change[extra]) for extra in change if extra.startswith("extra")]
-    manifest = manifest_of_payload(files, len(lines))
+    listed = sum(file.member.records or 0 for file in files if file.member.path != EVALUATIONS)
+    manifest = manifest_of_payload(files, listed)
     layout = options.get("layout", "tar.zst")
     written = write_bundle(folder / name, layout=layout, envelope=sign_envelope(manifest, signer), payload=files)
     return Made(folder / name, signer.public, manifest, written)

@@ -23,6 +23,7 @@ from bundle.envelope import (
     KEY,
     MANIFEST,
     MANIFEST_SIG,
+    MAX_MANIFEST,
     PROVENANCE,
     PROVENANCE_SIG,
     EnvelopeError,
@@ -32,8 +33,9 @@ from bundle.envelope import (
     sign_envelope,
     signed_manifest,
 )
-from bundle.errors import SigningError
+from bundle.errors import FormatError, SigningError
 from bundle.keys import ECDSA, PublicKey, Signer, generate_key_pair, load_public_key
+from bundle.manifest import context_digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,6 +175,15 @@ def test_a_signer_with_another_key_than_it_shows_signs_nothing(manifest: Manifes
 @pytest.mark.parametrize("signer", [ECDSA], indirect=True)
 def test_whichever_form_of_a_signature_a_signer_gives_the_lower_is_written(manifest: Manifest, signer: Signer) -> None:
     assert sign_envelope(manifest, Higher(signer)) == sign_envelope(manifest, signer)
+
+
+def test_what_verifiers_would_not_take_is_not_signed(manifest: Manifest, signer: Signer) -> None:
+    asked = {"ids": ["x" * MAX_MANIFEST]}
+    digest = context_digest_of(manifest.profile, asked, manifest.snapshot_digest)
+    large = msgspec.structs.replace(manifest, selectors=asked, context_digest=digest)
+    with pytest.raises(FormatError, match=r"export\.json would have 839\d+ bytes; verifiers take 8388608") as caught:
+        sign_envelope(large, signer)
+    assert "Select less" in caught.value.advice
 
 
 def test_another_process_writes_the_same_bytes(envelope: dict[str, bytes], signer: Signer, tmp_path: Path) -> None:

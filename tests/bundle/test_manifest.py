@@ -223,3 +223,17 @@ def test_a_manifest_that_contradicts_the_format_is_refused(
 def test_what_is_no_manifest_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         Manifest.from_bytes(data)
+
+
+def test_what_several_fields_say_together_must_agree(manifest: Manifest) -> None:
+    profile, counts = manifest.profile, manifest.counts
+    table = {
+        "contextDigest": {"context_digest": "0" * 64},
+        "contextDigest is not": {"selectors": {"tenants": ["another"]}},
+        "contextDigest is not that": {"snapshot_digest": "0" * 64},
+        "contextDigest is not that of": {"profile": msgspec.structs.replace(profile, variant="policy")},
+        "counts 3 records, and lists 2": {"counts": msgspec.structs.replace(counts, records=3)},
+    }
+    for message, changed in table.items():
+        with pytest.raises(FormatError, match=message):
+            Manifest.from_bytes(msgspec.structs.replace(manifest, **changed).to_bytes())

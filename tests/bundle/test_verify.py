@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -212,7 +213,31 @@ def test_a_frame_larger_than_allowed_is_refused(make_one: Callable[..., Any]) ->
 def test_an_envelope_member_larger_than_allowed_is_refused(make_one: Callable[..., Any]) -> None:
     made = make_one(2)
     with pytest.raises(VerificationError, match=r"step 1, export\.json: .*more than the 100"):
-        verify(made.path, keys=[made.key], limits=Limits(envelope_member=100))
+        verify(made.path, keys=[made.key], limits=Limits(manifest=100))
+
+
+@pytest.mark.parametrize("name", [*FIRST[1:], *LAST])
+def test_no_member_of_the_envelope_is_read_that_is_larger_than_it_can_be(
+    make_one: Callable[..., Any], name: str
+) -> None:
+    made = make_one(2, layout="dir", name="folder")
+    with (made.path / name).open("ab") as file:
+        file.truncate(60 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(VerificationError, match=rf"{name} has 62914560 bytes, more than the \d+ that are allowed"):
+            verify(made.path, keys=[made.key])
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_nothing_behind_the_signature_is_read_before_it_has_been_checked(make_one: Callable[..., Any]) -> None:
+    made = make_one(2)
+    names: list[str] = []
+    with pytest.raises(VerificationError, match="step 2"):
+        verify(made.path, keys=[], consume=lambda name, _: names.append(name))
+    assert names == ["export.json", "export.json.sig"]
 
 
 def _link(folder: Path) -> None:
