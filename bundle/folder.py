@@ -31,7 +31,7 @@ def folder_members(folder: Path) -> Generator[StreamedMember]:
             f"{folder} is no bundle: {MANIFEST} cannot be read", advice="Name a bundle's file, or its extracted folder."
         )
     yield from _stream(folder, FIRST)
-    with _open(folder, MANIFEST) as file:
+    with open_plain(folder, MANIFEST) as file:
         listed = [member.path for member in Manifest.from_bytes(file.read(MAX_MANIFEST)).members]
     _check_nothing_else(folder, {*FIRST, *listed, *LAST})
     yield from _stream(folder, (*listed, *LAST))
@@ -39,7 +39,7 @@ def folder_members(folder: Path) -> Generator[StreamedMember]:
 
 def _stream(folder: Path, names: Iterable[str]) -> Iterator[StreamedMember]:
     for name in names:
-        with _open(folder, name) as file:
+        with open_plain(folder, name) as file:
             yield StreamedMember(name, os.fstat(file.fileno()).st_size, _pieces(file))
 
 
@@ -58,8 +58,12 @@ def _parents(name: str) -> list[str]:
     return ["/".join(parts[:length]) for length in range(1, len(parts))]
 
 
-def _open(folder: Path, name: str) -> BinaryIO:
-    """Open a plain file below a folder; neither it nor a folder on the way to it may be a link."""
+def open_plain(folder: Path, name: str) -> BinaryIO:
+    """Open a plain file below a folder; neither it nor a folder on the way to it may be a link.
+
+    Raises:
+        ContainerError: It is missing, or one of them is a link or something special, such as a pipe.
+    """
     for part in (*_parents(name), name):
         if (folder / part).is_symlink():
             raise ContainerError(f"{part} is a link")

@@ -53,16 +53,45 @@ def members_of(reader: BundleReader) -> dict[str, Member]:
     return {member.path: member for member in manifest_of(reader).members}
 
 
+def checked_stream(reader: BundleReader, name: str) -> Iterator[bytes]:
+    """Yield a member's bytes; those of the payload are compared with export.json, which has nothing of the envelope.
+
+    Raises:
+        FormatError: After the last piece: they are not those that export.json lists.
+        MemberNotFoundError: The bundle has no such member.
+    """
+    listed = members_of(reader).get(name)
+    digest = hashlib.sha256()
+    for piece in reader.stream(name):
+        digest.update(piece)
+        yield piece
+    if listed is not None and digest.hexdigest() != listed.sha256:
+        raise FormatError(
+            f"{name} is not the one that export.json lists", advice="Do not use what was printed; verify the bundle."
+        )
+
+
 def find_records(reader: BundleReader, upstream_id: str) -> Iterator[FoundRecord]:
     """Yield every record with exactly this id, in all members, in the order of members and keys.
 
     Raises:
         FormatError: An index, a frame or a line is not the one that export.json stands for.
     """
+    if not _is_text(upstream_id):
+        return
     listed = members_of(reader)
     for member in listed.values():
         if member.frames_sha256 is not None and f"{index_stem(member.path)}.root" in listed:
             yield from _in_member(reader, member, listed, upstream_id)
+
+
+def _is_text(upstream_id: str) -> bool:
+    """Whether an id can be that of a record: on a command line, bytes that are no UTF-8 become lone surrogates."""
+    try:
+        upstream_id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _in_member(

@@ -7,6 +7,7 @@ What is read this way is not verified; ``records`` checks what it reads against 
 from __future__ import annotations
 
 import abc
+import os
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from bundle import seekable, tar, ziplayout
 from bundle.container import PIECE
 from bundle.envelope import FIRST, LAST, MANIFEST, MAX_MANIFEST, limit_of
 from bundle.errors import FormatError, MemberNotFoundError, UnreadableError
+from bundle.folder import open_plain
 from bundle.manifest import Manifest
 from bundle.names import check_payload_names
 
@@ -120,7 +122,7 @@ class FolderReader(_Reader):
     folder: Path = field(default_factory=Path)
 
     def _range(self, name: str, offset: int, length: int) -> bytes:
-        with (self.folder / name).open("rb") as file:
+        with open_plain(self.folder, name) as file:
             file.seek(offset)
             return file.read(length)
 
@@ -307,7 +309,12 @@ def _payload(manifest: bytes) -> list[tuple[str, int]]:
 
 
 def _open_folder(folder: Path) -> FolderReader:
-    with (folder / MANIFEST).open("rb") as file:
+    with open_plain(folder, MANIFEST) as file:
         payload = _payload(file.read(MAX_MANIFEST))
     names = [*FIRST, *(path for path, _ in payload), *LAST]
-    return FolderReader(sizes={name: (folder / name).stat().st_size for name in names}, folder=folder)
+    return FolderReader(sizes={name: _plain_size(folder, name) for name in names}, folder=folder)
+
+
+def _plain_size(folder: Path, name: str) -> int:
+    with open_plain(folder, name) as file:
+        return os.fstat(file.fileno()).st_size

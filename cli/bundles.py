@@ -118,15 +118,22 @@ def list_members(bundle: str, wanted: str | None) -> None:
 def cat(bundle: str, member: str | None, record: str | None) -> None:
     """Print one member, or the records with an id.
 
-    Only what is needed is read. Records are checked against export.json, whose signature is not verified.
+    Only what is needed is read. Records and members of the payload are checked against export.json, whose signature is
+    not verified; of a member that differs, the error comes after its bytes.
 
     Example: export-center bundle cat export.tar.zst --id CVE-2024-3094
     """
     if (member is None) == (record is None):
         raise UsageError("name either a member or --id", advice="`export-center bundle list` shows the members.")
     with opened(bundle) as reader:
-        for piece in reader.stream(member) if member is not None else _lines(reader, record or ""):
+        for piece in _member(reader, member) if member is not None else _lines(reader, record or ""):
             emit(piece)
+
+
+def _member(reader: BundleReader, name: str) -> Iterator[bytes]:
+    from bundle.records import checked_stream
+
+    return checked_stream(reader, name)
 
 
 def _lines(reader: BundleReader, record: str) -> Iterator[bytes]:

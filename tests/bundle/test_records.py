@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 from bundle import records
 from bundle.errors import FormatError
 from bundle.lines import EVALUATIONS, id_of
-from bundle.records import find_records, iterate_lines
+from bundle.records import checked_stream, find_records, iterate_lines
 from bundle.source import LocalFile, open_archive, open_bundle
 from bundle.verify import verify
 
@@ -33,6 +34,7 @@ def test_an_id_that_is_not_there_is_not_found(make_one: Callable[..., Any]) -> N
     reader = open_bundle(make_one(40).path)
     assert not list(find_records(reader, "ID-9999"))
     assert not list(find_records(reader, ""))
+    assert not list(find_records(reader, os.fsdecode(b"ID-\xff")))
 
 
 def test_all_records_of_an_id_are_found_and_no_others(
@@ -118,3 +120,15 @@ def test_a_line_without_the_field_that_its_member_asks_for_has_no_id() -> None:
     for member, line in ((EVALUATIONS, b'{"id":"E-1"}'), ("data/vex.jsonl.zst", b'{"finding":"F-1"}'), ("", b"[1]")):
         with pytest.raises(FormatError, match="a line has no id"):
             id_of(member, line)
+
+
+def test_a_changed_member_is_told_after_its_last_piece(make_one: Callable[..., Any], layout: str) -> None:
+    made = make_one(2, layout=layout)
+    for name in open_bundle(made.path).names:
+        assert b"".join(checked_stream(open_bundle(made.path), name)) == open_bundle(made.path).read(name)
+    for path in [made.path / "README.md"] if layout == "dir" else [made.path]:
+        path.write_bytes(path.read_bytes().replace(b"# A bundle\n", b"# a bundle\n"))
+    pieces = checked_stream(open_bundle(made.path), "README.md")
+    assert next(pieces) == b"# a bundle\n"
+    with pytest.raises(FormatError, match=r"README\.md is not the one that export\.json lists"):
+        next(pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -63,3 +64,32 @@ def test_a_cut_off_archive_is_unreadable(make_one: Callable[..., Any]) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UnreadableError):
         open_bundle(path)
+
+
+def _link(path: Path) -> None:
+    path.rename(path.parent.parent / "elsewhere")
+    path.symlink_to(path.parent.parent / "elsewhere")
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("name", ["export.json", "export.json.sig", "README.md", "cosign.pub"])
+@pytest.mark.parametrize("change", [_link, _pipe])
+def test_a_folder_with_a_link_or_a_pipe_in_it_is_unreadable(
+    make_one: Callable[..., Any], name: str, change: Callable[[Path], None]
+) -> None:
+    folder = make_one(2, layout="dir", name="folder").path
+    change(folder / name)
+    with pytest.raises(UnreadableError, match=f"{name} is"):
+        open_bundle(folder)
+
+
+def test_a_link_that_came_after_the_folder_was_opened_is_not_followed(make_one: Callable[..., Any]) -> None:
+    folder = make_one(2, layout="dir", name="folder").path
+    reader = open_bundle(folder)
+    _link(folder / "README.md")
+    with pytest.raises(FormatError, match=r"README\.md is a link"):
+        reader.read("README.md")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -163,6 +164,20 @@ def test_a_damaged_record_is_not_printed(program: Program, archive: Path, folder
     done = program.done("bundle", "cat", tmp_path / "damaged", "--id", first["id"])
     assert (done.returncode, done.stdout) == (4, b"")
     assert done.stderr.startswith(b"error: ")
+
+
+def test_cat_ends_with_an_error_that_names_a_changed_member(program: Program, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "changed")
+    (tmp_path / "changed" / "README.md").write_text("Nothing is wrong.\n")
+    done = program.done("bundle", "cat", tmp_path / "changed", "README.md")
+    assert (done.returncode, done.stdout) == (4, b"Nothing is wrong.\n")
+    assert b"README.md is not the one that export.json lists" in done.stderr
+
+
+def test_an_id_that_is_no_text_is_not_found(program: Program, archive: Path) -> None:
+    done = program.done("bundle", "cat", archive, "--id", os.fsdecode(b"CVE-\xff"))
+    assert (done.returncode, done.stdout) == (4, b"")
+    assert b"no record has the id" in done.stderr
 
 
 def _files(folder: Path) -> dict[str, bytes]:
