@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -70,6 +71,13 @@ def test_every_field_of_the_manifest_is_documented() -> None:
     names = set(fields(Manifest))
     assert len(names) > 45
     assert names <= named | {"path", "format"}, names - named
+
+
+def test_the_schema_describes_the_selectors_that_exports_state() -> None:
+    schema = json.loads(resources.files("bundle").joinpath("schema/export.schema.json").read_text())
+    described = schema["properties"]["selectors"]["properties"]
+    assert described.keys() == Manifest.from_bytes(open_bundle(ARCHIVE).read("export.json")).selectors.keys()
+    assert all(each["description"] for each in described.values())
 
 
 def test_the_example_is_a_bundle() -> None:
