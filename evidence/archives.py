@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from evidence.found import DEVICE, LINK, Document, documents_in
-from evidence.names import PLAIN_LINES, locator_of
+from evidence.names import PLAIN_LINES, member_locator
 from evidence.streams import BLOCK_BYTES, READ_ERRORS, Forward, plain_file
 
 if TYPE_CHECKING:
@@ -64,10 +64,14 @@ def tar_documents(path: Path, source: str, reading: Reading) -> Iterator[Documen
             errors="surrogateescape",
         ) as archive,
     ):
+        first = None
         for member in archive:
+            name = member.name.encode("utf-8", "surrogateescape")
+            first = name if first is None else first
             if not member.isdir():
                 budget.spend(member.size)
-                yield from _tar_member(archive, member, source, reading)
+                locator = member_locator(name, first)
+                yield from _tar_member(archive, member, Document(source, locator, b"", locator), reading)
             archive.members = []  # type: ignore[attr-defined]  # it would remember every member
         if not getattr(archive, "complete", False):
             raise tarfile.ReadError("the archive is damaged, or ends before its end mark")
@@ -77,9 +81,9 @@ def tar_documents(path: Path, source: str, reading: Reading) -> Iterator[Documen
                 raise tarfile.ReadError("the archive goes on after its end mark: joined archives are not read")
 
 
-def _tar_member(archive: tarfile.TarFile, member: tarfile.TarInfo, source: str, reading: Reading) -> Iterator[Document]:
-    locator = locator_of(member.name.encode("utf-8", "surrogateescape"))
-    empty = Document(source, locator, b"", locator)
+def _tar_member(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, empty: Document, reading: Reading
+) -> Iterator[Document]:
     content = archive.extractfile(member) if member.isreg() else None
     if content is None:
         yield replace(empty, problem=LINK if member.issym() or member.islnk() else DEVICE)
@@ -95,17 +99,22 @@ def zip_documents(path: Path, source: str, reading: Reading) -> Iterator[Documen
     """
     budget = _Budget(reading.limits)
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
+        members = archive.infolist()
+        for member in members:
             if not member.is_dir():
                 budget.spend(member.file_size)
-                yield from _zip_member(archive, member, source, reading)
+                locator = member_locator(_zip_name(member), _zip_name(members[0]))
+                yield from _zip_member(archive, member, Document(source, locator, b"", locator), reading)
 
 
-def _zip_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, source: str, reading: Reading) -> Iterator[Document]:
+def _zip_name(member: zipfile.ZipInfo) -> bytes:
     # Without this flag the name is of unknown encoding: zipfile reads it as code page 437, which loses no byte.
-    utf8 = member.flag_bits & 0x800
-    name = member.orig_filename.encode("utf-8" if utf8 else "cp437")
-    empty = Document(source, locator_of(name), b"", locator_of(name))
+    return member.orig_filename.encode("utf-8" if member.flag_bits & 0x800 else "cp437")
+
+
+def _zip_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, empty: Document, reading: Reading
+) -> Iterator[Document]:
     if stat.S_ISLNK(member.external_attr >> 16):
         yield replace(empty, problem=LINK)
         return

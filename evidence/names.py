@@ -21,6 +21,7 @@ _KNOWN = sorted((*ARCHIVE_SUFFIXES, *LINES_SUFFIXES), key=len, reverse=True)
 _SOURCE = re.compile(r"[a-z0-9._-]+")
 _TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ESCAPED = "bytes:"
+_HERE = b"./"
 
 
 def source_name(path: Path, *, alone: bool = False) -> str:
@@ -72,12 +73,26 @@ def locator_of(raw: bytes) -> str:
 
     Paths that are not UTF-8, and those that could be mistaken for such, become "bytes:" and percent-encoding.
     """
-    path = raw.removeprefix(b"./")
     try:
-        text = path.decode()
+        text = raw.decode()
     except UnicodeDecodeError:
-        return _ESCAPED + quote_from_bytes(path, safe="/")
-    return _ESCAPED + quote_from_bytes(path, safe="/") if text.startswith(_ESCAPED) else text
+        return _ESCAPED + quote_from_bytes(raw, safe="/")
+    return _ESCAPED + quote_from_bytes(raw, safe="/") if text.startswith(_ESCAPED) else text
+
+
+def member_locator(raw: bytes, first: bytes) -> str:
+    """Return the name of an archive's member as UTF-8 text, injectively within the archive.
+
+    When the first member's name begins with "./", that is taken off all names. One without it is then written as
+    "bytes:=" and percent-encoding, which no other name becomes.
+
+    Args:
+        raw: The member's name.
+        first: The name of the archive's first member, be it a folder.
+    """
+    if first != b"." and not first.startswith(_HERE):
+        return locator_of(raw)
+    return locator_of(raw[len(_HERE) :]) if raw.startswith(_HERE) else f"{_ESCAPED}={quote_from_bytes(raw, safe='/')}"
 
 
 def _clean(name: str) -> str:

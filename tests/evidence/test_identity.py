@@ -38,7 +38,9 @@ def test_a_locator_is_the_path_below_the_folder(depot: Depot) -> None:
 
 
 def test_a_locator_is_the_path_below_the_archives_root(depot: Depot) -> None:
-    archive = _tar(depot.files({}) / "feed.tar", {"./x/a.json": depot.advisory("A-1"), "b.json": depot.advisory("B-1")})
+    archive = _tar(
+        depot.files({}) / "feed.tar", {"./x/a.json": depot.advisory("A-1"), "./b.json": depot.advisory("B-1")}
+    )
 
     depot.ingest(archive)
 
@@ -100,7 +102,7 @@ def test_a_tenant_has_a_plain_name(name: str, depot: Depot) -> None:
 
 LOCATORS = {
     "plain": (b"a/b.json", "a/b.json"),
-    "a leading ./": (b"./a.json", "a.json"),
+    "a leading ./": (b"./a.json", "./a.json"),
     "spaces and letters": ("SUSE Linux/é.json".encode(), "SUSE Linux/é.json"),
     "a leading hyphen": (b"-rf/a.json", "-rf/a.json"),
     "climbing": (b"../../etc/passwd", "../../etc/passwd"),
@@ -118,6 +120,37 @@ def test_the_bytes_of_a_path_are_preserved(case: str) -> None:
     raw, expected = LOCATORS[case]
 
     assert locator_of(raw) == expected
+
+
+MEMBERS = {
+    "all with ./": (["./", "./a.json", "./b/c.json"], ["a.json", "b/c.json"]),
+    "the first with ./": (["./a.json", "a.json", "./bytes:a", "bytes:a", "././a.json"],
+                          ["a.json", "bytes:=a.json", "bytes:bytes%3Aa", "bytes:=bytes%3Aa", "./a.json"]),
+    "the first without": (["a.json", "./a.json"], ["a.json", "./a.json"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MEMBERS)
+@pytest.mark.parametrize("suffix", ["tar", "zip"])
+def test_members_of_other_names_have_other_locators(depot: Depot, case: str, suffix: str) -> None:
+    names, locators = MEMBERS[case]
+    path = depot.files({}) / f"x.{suffix}"
+    with tarfile.open(path, "w") if suffix == "tar" else zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            data = depot.advisory("A-1", name)
+            if isinstance(archive, zipfile.ZipFile):
+                archive.writestr(name, b"" if name.endswith("/") else data)
+            elif name.endswith("/"):
+                folder = tarfile.TarInfo(name)
+                folder.type = tarfile.DIRTYPE
+                archive.addfile(folder)
+            else:
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+
+    assert depot.ingest(path).superseded == 0
+    assert depot.places() == {("A-1", locator) for locator in locators}
 
 
 def test_documents_that_share_an_id_in_different_places_stay_apart(depot: Depot) -> None:
