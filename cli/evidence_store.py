@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.errors import UsageError
 from cli.options import format_option
 from cli.output import emit, show
 from cli.rim import open_store
@@ -65,6 +66,49 @@ def _listed(value: dict[str, Any]) -> list[tuple[str, str, int | None]]:
             ordered = [*ordered[:LISTED], (f"({len(rest)} others)", sum(count for _, count in rest))]
         listed += [("" if line else group, name, count) for line, (name, count) in enumerate(ordered)]
     return listed
+
+
+@evidence.command()
+@click.argument("locator", required=False)
+@click.option("--source", metavar="S", help="Of one feed only.")
+@click.option("--raw", is_flag=True, help="Print the original bytes only; needs LOCATOR.")
+@format_option
+def quarantine(locator: str | None, source: str | None, raw: bool, wanted: str | None) -> None:
+    """List the documents that are quarantined now, and why.
+
+    LOCATOR is the path of a file inside its source.
+
+    Example: export-center evidence quarantine --source feed-friendsofphp --format json
+    """
+    from bundle.errors import MemberNotFoundError
+    from evidence.stats import quarantined
+
+    if raw and locator is None:
+        raise UsageError("--raw needs a LOCATOR", advice="`export-center evidence quarantine` lists them.")
+    found = quarantined(open_store(), source=source, locator=locator)
+    if locator is not None and not found:
+        raise MemberNotFoundError(
+            f"no document is quarantined under {locator!r}",
+            advice="Locators are compared exactly; `export-center evidence quarantine` lists them.",
+        )
+    if raw:
+        for one in found:
+            emit(one["raw"])
+        return
+    listed = [_refused(one) for one in found]
+
+    def table() -> Any:
+        from cli.tables import rows
+
+        columns = ("source", "locator", "line", "bytes", "reason")
+        return rows(columns, ([one[column] for column in columns] for one in listed))
+
+    show(listed, wanted, table=table)
+
+
+def _refused(one: dict[str, Any]) -> dict[str, Any]:
+    names = {"line_number": "line"}
+    return {names.get(name, name): item for name, item in one.items() if name != "raw"} | {"bytes": len(one["raw"])}
 
 
 @evidence.command("show")

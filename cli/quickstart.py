@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,18 @@ def quickstart(evidence: Path | None, wanted: str | None) -> None:
     summary = _export()
     headline("3. verifying the bundle with the public key")
     facts = _verify(Path(summary["bundle"]))
-    note("next: export-center bundle inspect BUNDLE · bundle cat BUNDLE --id ID · evidence stats")
+    _say_next(Path(summary["bundle"]))
     show({**summary, **facts}, wanted)
+
+
+def _say_next(bundle: Path) -> None:
+    """Say what can be typed next, so that it works as it stands."""
+    from cli.rim import settings
+
+    program = f"EXPORT_CENTER_HOME={shlex.quote(str(settings().home))} {shlex.quote(sys.argv[0])}"
+    note("next:")
+    for command in (f"bundle inspect {shlex.quote(str(bundle))}", "evidence stats", "evidence quarantine"):
+        note(f"  {program} {command}")
 
 
 def _ingest(paths: list[Path]) -> None:

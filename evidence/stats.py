@@ -22,6 +22,7 @@ KEPT = (
 )
 """Records of documents that are quarantined now: their last good observations."""
 
+REFUSED = ("tenant", "source", "locator", "line_number", "reason", "sha256", "raw")
 SHOWN = ("tenant", "source", "kind", "upstream_id", "locator", "format", "sha256", "modified", "revision", "raw")
 
 
@@ -73,6 +74,29 @@ def show(store: Store, record_id: str) -> list[dict[str, Any]]:
             found += [dict(zip(SHOWN, row, strict=True)) for row in fetch(connection, query, [record_id])]
     for record in found:
         check_bytes(record["raw"], record["sha256"], record["upstream_id"])
+    return found
+
+
+def quarantined(store: Store, *, source: str | None = None, locator: str | None = None) -> list[dict[str, Any]]:
+    """Return what is quarantined now, by source, locator and line; ``raw`` are the original bytes.
+
+    Args:
+        store: Where to look.
+        source: Of one feed only.
+        locator: Of one file only.
+
+    Raises:
+        StorageError: The store cannot be read, or bytes are not those that were stored.
+    """
+    with open_database() as connection:
+        current_relation(connection, store, store.snapshot(), "quarantine")
+        wanted = {name: value for name, value in (("source", source), ("locator", locator)) if value is not None}
+        condition = "".join(f" AND {name} = ?" for name in wanted)
+        query = f"SELECT {', '.join(REFUSED)} FROM current_quarantine WHERE true{condition} ORDER BY ALL"  # noqa: S608
+        rows = fetch(connection, query, list(wanted.values()))
+    found = [dict(zip(REFUSED, row, strict=True)) for row in rows]
+    for document in found:
+        check_bytes(document["raw"], document["sha256"], document["locator"])
     return found
 
 

@@ -147,6 +147,7 @@ def outputs(program: Program, archive: Path, tmp_path_factory: pytest.TempPathFa
         "quickstart": [other.json("quickstart", "--evidence", folder / "a.jsonl")],
         "ingest": [other.json("ingest", *sorted(folder.glob("*.*l")), "--source", "feed")],
         "evidence stats": [program.json("evidence", "stats")],
+        "evidence quarantine": [program.json("evidence", "quarantine", "--source", "feed-friendsofphp")],
         "evidence show": [program.json("evidence", "show", "RUSTSEC-2021-0001")],
         "profile list": [program.json("profile", "list")],
         "profile show": [program.json("profile", "show", each) for each in ("json-raw", scheduled)],
