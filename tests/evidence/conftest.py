@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,3 +115,22 @@ def depot(tmp_path: Path) -> Depot:
 def new_depot(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Depot]:
     """Make an empty depot whenever called: one an example."""
     return lambda: Depot(tmp_path_factory.mktemp("depot"))
+
+
+@pytest.fixture(scope="session")
+def pack(data_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Depot:
+    """A depot with the whole data pack, ingested once for all tests, whatever process they run in."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "pack"
+    folder.mkdir(exist_ok=True)
+    depot = Depot(folder)
+    with (folder / "once").open("w") as once:
+        fcntl.flock(once, fcntl.LOCK_EX)
+        if depot.store.snapshot().id == 0:
+            depot.ingest(*pack_folders(data_pack), workers=2)
+    return depot
+
+
+def pack_folders(data_pack: Path) -> list[Path]:
+    """Return the folders of feeds; the delta sets repeat some of them."""
+    return sorted(path for path in data_pack.iterdir() if path.is_dir() and path.name != "delta")
