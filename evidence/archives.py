@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from evidence.found import Limits, Reading
 
 
+HEADER_BYTES = 1 << 20
+"""At least so much may be read at once, whatever the limits are: headers with long names."""
+
+
 @dataclass
 class _Budget:
     """What an archive may still cost."""
@@ -58,7 +62,7 @@ def tar_documents(path: Path, source: str, reading: Reading) -> Iterator[Documen
     with (
         plain_file(path) as file,
         tarfile.TarFile(
-            fileobj=cast("Any", Forward(file, reading.limits.document + 1)),
+            fileobj=cast("Any", Forward(file, max(reading.limits.document + 1, HEADER_BYTES))),
             tarinfo=_Member,
             encoding="utf-8",
             errors="surrogateescape",
