@@ -1,4 +1,4 @@
-"""Counts as bars: the largest twelve and the rest in one, with every value in a full table."""
+"""Counts as bars: the largest twelve and the rest in one, with every value in a table."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ SHOWN = 12
 
 SEVERITY_WORDS = ("critical", "important", "high", "moderate", "medium", "low", "negligible", "none", "unknown")
 """Severity words from worst to least; whatever else upstream stated follows, most frequent first."""
+
+LISTED = 2_000
+"""Values a table lists: with many more, a browser no longer opens the page."""
 
 Item = tuple[str, int]
 
@@ -40,7 +43,8 @@ class Chart:
         anchor: Id of the chart in the page.
         note: A sentence about reading it; empty for most.
         bars: What is drawn.
-        full: Every value, when the bars do not already show them all; empty otherwise.
+        full: Every value, LISTED at most, when the bars do not already show them all; empty otherwise.
+        left_out: How many values the page has no room for; empty when it lists them all.
     """
 
     anchor: str
@@ -49,6 +53,7 @@ class Chart:
     note: str
     bars: tuple[Bar, ...]
     full: tuple[Bar, ...]
+    left_out: str = ""
 
 
 SEVERAL = "A record counts once under each value it states, so these may add up to more than all records."
@@ -74,13 +79,15 @@ def charts(counts: Counts) -> tuple[Chart, ...]:
 def _chart(anchor: str, *, title: str, column: str, note: str, items: list[Item], records: int) -> Chart:
     largest = sorted(items, key=_largest_first)
     rest = largest[SHOWN:] if len(items) > SHOWN + 1 else []
-    drawn = [item for item in items if item not in rest]
+    small = {name for name, _ in rest}
+    drawn = [item for item in items if item[0] not in small]
     gathered = [(f"other ({number(len(rest))} more)", sum(count for _, count in rest))] if rest else []
     longest = max(count for _, count in (*items, *gathered))
     bars = _bars(drawn, records=records, longest=longest)
     bars += _bars(gathered, records=records, longest=longest, rest=True)
-    full = _bars(items, records=records, longest=max(count for _, count in items)) if rest else ()
-    return Chart(anchor=f"by-{anchor}", title=title, column=column, note=note, bars=bars, full=full)
+    full = _bars(items[:LISTED], records=records, longest=max(count for _, count in items)) if rest else ()
+    left_out = number(len(items) - LISTED) if len(items) > LISTED else ""
+    return Chart(anchor=f"by-{anchor}", title=title, column=column, note=note, bars=bars, full=full, left_out=left_out)
 
 
 def _bars(items: Sequence[Item], *, records: int, longest: int, rest: bool = False) -> tuple[Bar, ...]:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from bundle.manifest import Counts
-from web.figures import percent, permille, shorten, size, visible
+from web.charts import LISTED, SHOWN, charts
+from web.figures import number, percent, permille, shorten, size, visible
 from web.page_data import PageData, page_data
 
 if TYPE_CHECKING:
@@ -155,3 +156,12 @@ FIGURES = {
 @pytest.mark.parametrize(("shown", "expected"), FIGURES.values(), ids=FIGURES)
 def test_figures_read_the_same_everywhere(shown: str | int, expected: str | int) -> None:
     assert (spaced(shown) if isinstance(shown, str) else shown) == expected
+
+
+def test_a_table_of_very_many_values_lists_the_first_and_counts_the_rest() -> None:
+    counts = Counts(
+        records=50_000, by_kind={}, by_source={}, by_format={}, by_severity={}, without_modified=0,
+        findings_without_policy=0, by_ecosystem={f"e{number:05d}": 1 for number in range(50_000)},
+    )  # fmt: skip
+    (chart,) = charts(counts)
+    assert (len(chart.bars), len(chart.full), chart.left_out) == (SHOWN + 1, LISTED, number(48_000))
