@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -80,6 +82,14 @@ def test_without_a_section_nothing_comes_from_elsewhere() -> None:
 
 
 POSTGRES_SCAN = "SELECT * FROM postgres_scan('host=db', 'public', 'docs')"
+
+
+def test_settings_are_read_without_the_engines_that_read_sources() -> None:
+    program = "import sys, flows.settings; print({'duckdb', 'pyarrow', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
+
+
 REMOTE: dict[str, tuple[dict[str, object], bool]] = {
     "a database by its name": ({"vex": "SELECT * FROM Team.public.docs"}, True),
     "files of a service": ({"vex": "read_parquet('s3://bucket/*.parquet')"}, True),
