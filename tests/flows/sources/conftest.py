@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -103,7 +105,8 @@ def running(programs: Path, folder: Path) -> Iterator[Postgres]:
     chosen = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         command = [programs / "postgres", "-D", folder / "data", *chosen]
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **options)
+        end_with_us = {"preexec_fn": _end_with_parent}  # safe here: it calls one function of the kernel
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **end_with_us, **options)
     passfile = folder / "passfile"
     passfile.touch(0o600)
     passfile.write_text("*:*:*:*:" + PASSWORD.replace("\\", "\\\\").replace(":", "\\:") + "\n")
@@ -115,6 +118,11 @@ def running(programs: Path, folder: Path) -> Iterator[Postgres]:
     finally:
         server.terminate()
         server.wait()
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to stop the server when these tests die without a chance to do so."""
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
 
 
 def _wait(postgres: Postgres, server: subprocess.Popen[bytes], log: Path) -> None:
