@@ -44,10 +44,16 @@ def opened(bundle: str) -> Iterator[BundleReader]:
     Raises:
         UnreadableError: It is missing, or no bundle.
     """
+    from bundle.errors import UnreadableError
     from bundle.source import open_bundle
 
     with on_disk(bundle) as path:
-        yield open_bundle(path)
+        try:
+            reader = open_bundle(path)
+        except UnreadableError as error:
+            said = error.message if bundle != STANDARD_INPUT else error.message.replace(str(path), "standard input")
+            raise UnreadableError(said, advice=error.advice) from error
+        yield reader
 
 
 def trusted_keys(paths: Sequence[Path]) -> list[PublicKey]:

@@ -12,6 +12,7 @@ from cli.arguments import source_of, trusted_keys
 from cli.errors import UsageError
 from cli.options import PATH, bundle_argument, format_option, key_option
 from cli.output import emit, note, show
+from cli.tracing import timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,9 @@ def extract_to(bundle: str, folder: Path, keys: Sequence[Path]) -> dict[str, Any
     from cli.bundles import facts_of
 
     trusted = trusted_keys(keys)
-    return {**facts_of(unpack(source_of(bundle), folder, keys=trusted)), "folder": str(folder)}
+    with timing("extract"):
+        verified = unpack(source_of(bundle), folder, keys=trusted)
+    return {**facts_of(verified), "folder": str(folder)}
 
 
 @click.command()

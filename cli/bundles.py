@@ -10,8 +10,9 @@ import msgspec
 from cli import bundle_pages
 from cli.arguments import opened, source_of, trusted_keys
 from cli.errors import UsageError
-from cli.options import bundle_argument, format_option, key_option
+from cli.options import BUNDLE, bundle_argument, format_option, key_option
 from cli.output import emit, show
+from cli.tracing import timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,9 @@ def verify(bundle: str, keys: Sequence[Path], deep: bool, wanted: str | None) ->
     from bundle.verify import verify as check
 
     trusted = trusted_keys(keys)
-    show(facts_of(check(source_of(bundle), keys=trusted, deep=deep)), wanted)
+    with timing("verify"):
+        verified = check(source_of(bundle), keys=trusted, deep=deep)
+    show(facts_of(verified), wanted)
 
 
 def facts_of(verified: Verified) -> dict[str, Any]:
@@ -150,8 +153,8 @@ def _lines(reader: BundleReader, record: str) -> Iterator[bytes]:
 
 
 @bundle.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", type=BUNDLE)
+@click.argument("second", metavar="B", type=BUNDLE)
 @format_option
 def diff(first: str, second: str, wanted: str | None) -> None:
     """Show which records differ from bundle A to B.
@@ -160,7 +163,7 @@ def diff(first: str, second: str, wanted: str | None) -> None:
     """
     from bundle.diff import diff as compare
 
-    with opened(first) as before, opened(second) as after:
+    with opened(first) as before, opened(second) as after, timing("compare"):
         result = msgspec.to_builtins(compare(before, after))
 
     def table() -> Any:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LITTLE_SPACE = 1 << 30
 """Bytes below which a disk is called nearly full; a bundle is written aside, so it takes its size again."""
 
+OF_TESTS = ("data", "forbid_skips")
+"""Variables that only tests look at."""
+
 ENGINES = ("pyarrow", "duckdb", "deltalake", "polars")
 
 
@@ -71,7 +74,14 @@ def judge(name: str) -> Finding:
 
 
 def _settings() -> Finding:
-    changed = {origin for origin in settings().origins.values() if origin != "default"}
+    from flows.settings import PREFIX, SETTINGS
+
+    configured = settings()
+    known = {PREFIX + name.upper() for name in (*SETTINGS, *OF_TESTS)}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        return Finding("warning", f"{', '.join(unknown)} set nothing", f"Known: {', '.join(sorted(known))}.")
+    changed = {origin for origin in configured.origins.values() if origin != "default"}
     return Finding("ok", f"from {', '.join(sorted(changed))}" if changed else "all defaults")
 
 

@@ -96,7 +96,7 @@ def run_plan(profile: str, wishes: dict[str, Any]) -> dict[str, Any]:
     from flows.preview import preview
     from flows.request import prepare_plan
 
-    made = prepare_plan(_request(settings(), profile, wishes))
+    made = timed("plan", prepare_plan, _request(settings(), profile, wishes))
     with timing("count"):
         return preview(made)
 

@@ -14,9 +14,19 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
-PATH = click.Path(path_type=Path)
 
-bundle_argument = click.argument("bundle", metavar="BUNDLE")
+class NamedPath(click.Path):
+    """A path; an empty one, as of a variable that was not set, is not taken for the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        return super().convert(value, param, ctx) if value else self.fail("the path is empty", param, ctx)
+
+
+PATH = NamedPath(path_type=Path)
+BUNDLE = NamedPath(path_type=str)
+
+bundle_argument = click.argument("bundle", metavar="BUNDLE", type=BUNDLE)
 profile_argument = click.argument("profile", metavar="PROFILE")
 
 format_option = click.option(

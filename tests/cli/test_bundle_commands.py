@@ -149,6 +149,11 @@ def test_browse_leaves_no_folder_of_a_bundle_that_is_refused(program: Program, a
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_what_is_piped_in_and_is_no_bundle_is_called_standard_input(program: Program) -> None:
+    said = program.error("bundle", "list", "-", code=4, stdin=b"no bundle, but long enough to be looked at")
+    assert said.startswith("error: standard input is no bundle")
+
+
 @pytest.mark.parametrize("command", ["inspect", "list"])
 def test_yaml_says_the_same_as_json(command: str, program: Program, archive: Path) -> None:
     done = program.done("bundle", command, archive, "--format", "yaml")

@@ -109,6 +109,13 @@ def test_the_doctor_finds_that(
     assert found.advice
 
 
+def test_a_variable_that_sets_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPORT_CENTER_WORKER", "3")
+    found = doctor.judge("settings")
+    assert (found.status, found.finding) == ("warning", "EXPORT_CENTER_WORKER set nothing")
+    assert "EXPORT_CENTER_WORKERS" in found.advice
+
+
 def test_there_is_advice_for_every_check() -> None:
     assert doctor.ADVICE.keys() == doctor.CHECKS.keys()
 
