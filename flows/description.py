@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from web.bundle_page import render
 from web.facts import BundleFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from adapters.adapter import Adapted, StagedMember
     from flows.pipeline import Parts
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
 
 MEDIA_TYPES = {".md": "text/markdown", ".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LISTED = 5_000
+"""Values that a table of counts lists."""
+
+LONGEST = 200
+"""Bytes of the longest value that is listed, as it stands in JSON."""
+
+OTHERS = "(other)"
+"""Stands in a table of counts for all values that are not listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,14 +122,31 @@ def _counts(adapted: Adapted) -> Counts:
     tally = adapted.tally
     return Counts(
         records=tally.records,
-        by_kind=dict(tally.kinds),
-        by_source=dict(tally.sources),
-        by_format=dict(tally.formats),
-        by_ecosystem=dict(tally.ecosystems),
-        by_severity=dict(tally.severities),
+        by_kind=listed(tally.kinds),
+        by_source=listed(tally.sources),
+        by_format=listed(tally.formats),
+        by_ecosystem=listed(tally.ecosystems),
+        by_severity=listed(tally.severities),
         without_modified=tally.without_modified,
         findings_without_policy=tally.findings_without_policy,
     )
+
+
+def listed(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the most frequent values of a table of counts, and the sum of all others.
+
+    Evidence states what it likes, and export.json has to stay of a size that verifiers take: without bounds, a single
+    document with a word of megabytes would keep a store from being exported.
+    """
+    short = sorted((name for name in counts if _fits(name)), key=lambda name: (-counts[name], name))[:LISTED]
+    kept = {name: counts[name] for name in short}
+    if rest := sum(counts.values()) - sum(kept.values()):
+        kept[OTHERS] = kept.get(OTHERS, 0) + rest
+    return kept
+
+
+def _fits(name: str) -> bool:
+    return len(name) <= LONGEST and len(json.dumps(name, ensure_ascii=False).encode()) <= LONGEST
 
 
 def _toolchain(plan: Plan) -> Toolchain:

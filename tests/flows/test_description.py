@@ -1,0 +1,54 @@
+"""What the manifest counts: exactly what there is, within bounds that no evidence can break."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.keys import generate_key_pair, load_public_key, save_key_pair
+from bundle.verify import verify
+from evidence.ingest import IngestOptions, ingest
+from evidence.store import Store
+from evidence.times import parse_time
+from flows.description import LISTED, LONGEST, OTHERS, listed
+from flows.pipeline import run
+from flows.request import ExportRequest, prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNTS = st.dictionaries(st.text(max_size=LONGEST + 20), st.integers(1, 100))
+
+
+@given(COUNTS)
+def test_a_table_of_counts_loses_no_record(counts: dict[str, int]) -> None:
+    found = listed(counts)
+    assert sum(found.values()) == sum(counts.values())
+    assert all(counts.get(name) == count for name, count in found.items() if name != OTHERS)
+    assert all(len(json.dumps(name, ensure_ascii=False).encode()) <= LONGEST for name in found)
+
+
+def test_the_most_frequent_values_are_listed_and_the_rest_is_one() -> None:
+    rare = {f"rare {number:05}": 1 for number in range(LISTED)}
+    assert listed({**rare, "often": 3}) == {**dict.fromkeys(sorted(rare)[:-1], 1), "often": 3, OTHERS: 1}
+
+
+def test_values_of_any_length_and_number_are_exported_and_verified(tmp_path: Path) -> None:
+    words = ["E" * 9_000_000, *(f"word {number}" for number in range(LISTED))]
+    affected = [{"package": {"ecosystem": word, "name": "x"}} for word in words]
+    document = {"id": "X-1", "schema_version": "1.6.0", "modified": "2024-01-01T00:00:00Z", "affected": affected}
+    (tmp_path / "long.json").write_text(json.dumps(document))
+    store, moment = Store(str(tmp_path / "evidence")), parse_time("2026-01-01T00:00:00Z")
+    assert moment is not None
+    ingest(store, [tmp_path / "long.json"], IngestOptions(tenant="default", observed_at=moment, workers=1))
+    save_key_pair(tmp_path, "main", generate_key_pair())
+    request = ExportRequest(
+        profile="json-raw", store=store.root, key=f"file:{tmp_path}/main.key", out=str(tmp_path / "bundle.tar.zst")
+    )
+    path = run(*prepare(request)).written.path
+    counts = verify(path, keys=[load_public_key((tmp_path / "main.pub").read_bytes())], deep=True).manifest.counts
+    assert len(counts.by_ecosystem) == LISTED + 1
+    assert counts.by_ecosystem[OTHERS] == 1
