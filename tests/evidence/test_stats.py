@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evidence.stats import show, stats
+from evidence.stats import quarantined, show, stats
 
 if TYPE_CHECKING:
     from conftest import Depot
@@ -77,3 +77,24 @@ def test_what_was_removed_is_not_shown(depot: Depot) -> None:
     depot.put({"b.json": depot.advisory("B-1")}, source="feed", sync=True, allow_removals=1)
 
     assert show(depot.store, "A-1") == []
+
+
+def test_what_is_quarantined_now_is_listed_with_its_bytes(depot: Depot) -> None:
+    depot.put({"a.json": BROKEN, "b.json": b"", "c.jsonl": b"\n[]"}, source="one")
+    depot.put({"a.json": BROKEN + b" "}, source="two")
+    depot.put({"b.json": depot.advisory("B-1")}, source="one")
+
+    def places(**wanted: str) -> list[tuple[str, str, int, bytes]]:
+        names = ("source", "locator", "line_number", "raw")
+        return [tuple(each[name] for name in names) for each in quarantined(depot.store, **wanted)]
+
+    first, second, third = (
+        ("one", "a.json", 0, BROKEN),
+        ("one", "c.jsonl", 2, b"[]"),
+        ("two", "a.json", 0, BROKEN + b" "),
+    )
+    assert places() == [first, second, third]
+    assert places(source="one") == [first, second]
+    assert places(locator="a.json") == [first, third]
+    assert places(source="two", locator="a.json") == [third]
+    assert places(locator="b.json") == []
