@@ -39,6 +39,7 @@ def running(program: Program, *arguments: object) -> Iterator[subprocess.Popen[b
     process = subprocess.Popen(
         [*program.command, *map(str, arguments)],
         env=program.environment(),
+        preexec_fn=_heed,  # noqa: PLW1509 - no thread of the tests holds a lock it needs
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -49,6 +50,12 @@ def running(program: Program, *arguments: object) -> Iterator[subprocess.Popen[b
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def _heed() -> None:
+    """Heed signals that whoever runs the tests ignores, as a shell does for what it runs in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 60) -> None:
