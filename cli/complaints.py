@@ -9,6 +9,9 @@ from cli.exits import exit_code
 
 FULL_INSTALLATION = "Install requirements/full.txt of the checkout, or the program with its extra [all]."
 STRANGE = "This is a fault of the program: run it again with --trace, and report what that prints."
+LONGEST = 2_000
+"""Characters of the longest message that is shown whole."""
+
 OF_THE_FULL_SET = frozenset(
     ("adapters", "deltalake", "duckdb", "jinja2", "numpy", "packageurl", "platformdirs", "polars", "prefect", "pyarrow",
      "yaml")
@@ -69,5 +72,9 @@ def _system(error: BaseException) -> Complaint | None:
 
 
 def _brief(text: str) -> str:
-    """Return the first paragraph of a message on one line; libraries append pages of advice to theirs."""
-    return " ".join(text.strip().split("\n\n")[0].split())
+    """Return the first paragraph of a message on one line, without its middle when that is long.
+
+    Libraries append pages of advice to theirs, and a hostile bundle may have a name of megabytes.
+    """
+    line = " ".join(text.strip().split("\n\n")[0].split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.errors import UsageError
-from cli.options import format_option
+from cli.options import TEXT, format_option
 from cli.output import emit, show
 from cli.rim import open_store
 
@@ -69,8 +69,8 @@ def _listed(value: dict[str, Any]) -> list[tuple[str, str, int | None]]:
 
 
 @evidence.command()
-@click.argument("locator", required=False)
-@click.option("--source", metavar="S", help="Of one feed only.")
+@click.argument("locator", required=False, type=TEXT)
+@click.option("--source", metavar="S", type=TEXT, help="Of one feed only.")
 @click.option("--raw", is_flag=True, help="Print the original bytes only; needs LOCATOR.")
 @format_option
 def quarantine(locator: str | None, source: str | None, raw: bool, wanted: str | None) -> None:
@@ -112,7 +112,7 @@ def _refused(one: dict[str, Any]) -> dict[str, Any]:
 
 
 @evidence.command("show")
-@click.argument("record", metavar="ID")
+@click.argument("record", metavar="ID", type=TEXT)
 @click.option("--raw", is_flag=True, help="Print the original bytes only.")
 @format_option
 def show_record(record: str, raw: bool, wanted: str | None) -> None:

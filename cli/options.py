@@ -23,6 +23,21 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx) if value else self.fail("the path is empty", param, ctx)
 
 
+class StoredText(click.ParamType):
+    """What can be stored: text, not the bytes of another encoding that a shell may pass."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text."""
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value!r} is not UTF-8", param, ctx)
+        return value
+
+
+TEXT = StoredText()
 PATH = NamedPath(path_type=Path)
 BUNDLE = NamedPath(path_type=str)
 

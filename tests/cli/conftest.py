@@ -62,6 +62,7 @@ class Program:
         said = done.stderr.decode()
         assert done.returncode == code, said
         assert "Traceback" not in said
+        assert len(said) < 5_000
         return said
 
 
