@@ -23,7 +23,7 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx) if value else self.fail("the path is empty", param, ctx)
 
 
-class StoredText(click.ParamType):
+class StoredText(click.ParamType[str]):
     """What can be stored: text, not the bytes of another encoding that a shell may pass."""
 
     name = "text"
