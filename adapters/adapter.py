@@ -26,7 +26,6 @@ BATCH_COLUMNS = (
     "kind",
     "upstream_id",
     "locator",
-    "sha256",
     "key_hash",
     "id_hash",
     "raw_sha256",

@@ -23,7 +23,7 @@ from adapters.framing import FrameCutter
 from adapters.indexing import IndexSpill, write_index
 from adapters.staged import StagedFile
 from bundle.digests import frames_sha256
-from bundle.frames import ZSTD_LEVEL, FrameEntry
+from bundle.frames import FrameEntry, zstd_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from adapters.framing import Cut, Sizes
     from bundle.frames import FrameParameters
 
-FRAMES_IN_FLIGHT = 4
+FRAMES_IN_FLIGHT = 8
 """Frames being compressed or waiting to be written, a worker: enough to overlap, few enough to bound memory."""
+
+JOINED_BYTES = 8 << 20
+"""What a thread keeps to join the pieces of a frame in; larger frames get memory of their own."""
 
 JSON_LINES = "application/x-ndjson"
 ZSTD_JSON_LINES = "application/x-ndjson+zstd"
@@ -97,7 +100,7 @@ class FramedWriter:
         if self._open_bytes:
             self._submit()
         # While the last frames are being compressed.
-        write_index(self._spill, self._indexes["pages"], self._indexes["root"])
+        write_index(self._spill, self._indexes["pages"], self._indexes["root"], self._pool)
         self._drain(0)
         file = self._out.member(f"data/{self._name}.jsonl.zst", ZSTD_JSON_LINES)
         data = msgspec.structs.replace(
@@ -190,17 +193,33 @@ def _span(cut: Cut, starts: Sizes, sizes: Sizes) -> tuple[int, int]:
     return begin, end
 
 
-class _Compressors(threading.local):
-    """One compressor a thread: making its tables anew costs some 3 % of a frame."""
+class _Worker(threading.local):
+    """What a thread keeps: making a compressor's tables anew costs some 3 % of a frame, fresh memory as much."""
 
     def __init__(self) -> None:
-        self.zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=False, write_content_size=True)
+        self.zstd = zstandard.ZstdCompressor(compression_params=zstd_parameters())
+        self._joined = bytearray()
+
+    def join(self, pieces: list[memoryview]) -> memoryview:
+        """Return the pieces as one; what was returned before is overwritten."""
+        if len(pieces) == 1:
+            return pieces[0]
+        size = sum(len(piece) for piece in pieces)
+        # A larger record than any before it makes a larger buffer, which nothing else looks into.
+        buffer = self._joined if len(self._joined) >= size else bytearray(max(size, JOINED_BYTES))
+        if size <= JOINED_BYTES:
+            self._joined = buffer
+        end = 0
+        for piece in pieces:
+            buffer[end : end + len(piece)] = piece
+            end += len(piece)
+        return memoryview(buffer)[:size]
 
 
-_COMPRESSORS = _Compressors()
+_WORKER = _Worker()
 
 
 def _pack(pieces: list[memoryview], first_record: int) -> Packed:
     """Hash and compress one frame; both let other threads run meanwhile."""
-    plain = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    return Packed(_COMPRESSORS.zstd.compress(plain), len(plain), hashlib.sha256(plain).digest(), first_record)
+    plain = _WORKER.join(pieces)
+    return Packed(_WORKER.zstd.compress(plain), len(plain), hashlib.sha256(plain).digest(), first_record)

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from bundle.container import PIECE
+from bundle.durable import DurableWriter
 from bundle.envelope import CHECKSUMS, FIRST, KEY, LAST, checksums
 from bundle.errors import UnreadableError
 from bundle.hashing import StreamDigest
@@ -97,13 +98,12 @@ def _whole(data: bytes) -> Iterator[bytes]:
 
 
 def _write_file(out: Path, form: type[TarZstWriter | ZipWriter], members: Sequence[_Content]) -> Written:
-    with aside(out) as partly, partly.open("wb") as file, StreamDigest() as digest:
+    with aside(out) as partly, partly.open("wb") as raw, DurableWriter(raw) as file, StreamDigest() as digest:
         writer = form(file, digest)
         for name, size, content in members:
             writer.add(name, size, content)
         writer.finish()
-        file.flush()
-        os.fsync(file.fileno())
+        file.finish()
         return Written(out, digest.hexdigest(), writer.written)
 
 

@@ -17,18 +17,36 @@ import struct
 from typing import TYPE_CHECKING
 
 import msgspec
+import zstandard
 
 from bundle.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-ZSTD_LEVEL = 3
+ZSTD = {"strategy": 2, "wlog": 21, "hlog": 15, "clog": 14, "slog": 1, "mml": 6, "tlen": 0}
+"""How frames are compressed, in the names that the zstd command has for it (docs/decisions/0010)."""
+
 KIB = 1024
 MIB = 1024 * KIB
 
 _ENTRY = struct.Struct("<QQQQ32s")
 FRAME_ENTRY_BYTES = _ENTRY.size
+
+
+def zstd_parameters() -> zstandard.ZstdCompressionParameters:
+    """Return what a compressor of frames is made with."""
+    return zstandard.ZstdCompressionParameters(
+        strategy=ZSTD["strategy"],
+        window_log=ZSTD["wlog"],
+        hash_log=ZSTD["hlog"],
+        chain_log=ZSTD["clog"],
+        search_log=ZSTD["slog"],
+        min_match=ZSTD["mml"],
+        target_length=ZSTD["tlen"],
+        write_content_size=True,
+        write_checksum=False,
+    )
 
 
 class FrameParameters(msgspec.Struct, frozen=True):
@@ -40,7 +58,7 @@ class FrameParameters(msgspec.Struct, frozen=True):
 
     minimum: int = 512 * KIB
     mean: int = 2 * MIB
-    maximum: int = 8 * MIB
+    maximum: int = 6 * MIB
 
 
 class FrameEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -105,7 +105,7 @@ class Toolchain(_Struct, frozen=True):
 
     export_center: Word
     libzstd: Word
-    zstd_level: int
+    zstd_parameters: Word
     frame_minimum: Count
     frame_mean: Count
     frame_maximum: Count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bundle import seekable, tar, ziplayout
 from bundle.errors import FormatError
@@ -11,6 +11,7 @@ from bundle.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from bundle.durable import DurableWriter
     from bundle.hashing import StreamDigest
 
 
@@ -38,7 +39,7 @@ class ArchiveWriter(Protocol):
 class _Output:
     """The file, what was written to it, and its digest."""
 
-    def __init__(self, file: BinaryIO, digest: StreamDigest) -> None:
+    def __init__(self, file: DurableWriter, digest: StreamDigest) -> None:
         """Write to an open file, from its beginning."""
         self._file = file
         self._digest = digest
@@ -53,7 +54,7 @@ class _Output:
 class TarZstWriter(_Output):
     """Writes a seekable ``.tar.zst``."""
 
-    def __init__(self, file: BinaryIO, digest: StreamDigest) -> None:
+    def __init__(self, file: DurableWriter, digest: StreamDigest) -> None:
         """Write to an open file, from its beginning."""
         super().__init__(file, digest)
         self._open: list[memoryview] = []
@@ -93,7 +94,7 @@ class TarZstWriter(_Output):
 class ZipWriter(_Output):
     """Writes a zip of stored members; contents are read twice, because the CRC-32 stands before them."""
 
-    def __init__(self, file: BinaryIO, digest: StreamDigest) -> None:
+    def __init__(self, file: DurableWriter, digest: StreamDigest) -> None:
         """Write to an open file, from its beginning."""
         super().__init__(file, digest)
         self._entries: list[ziplayout.Entry] = []

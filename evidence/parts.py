@@ -214,10 +214,17 @@ def _options(schema: pa.Schema, statistics: tuple[str, ...]) -> Mapping[str, Any
     return {
         # Neither LZ4 nor zstd as Parquet uses them would notice a flipped bit.
         "write_page_checksum": True,
-        "compression": {name: "lz4" if name == "line" and name in content else "zstd" for name in leaves},
+        "compression": {name: _compression(name) for name in leaves},
         "use_dictionary": [name for name in leaves if name not in plain],
         "write_statistics": [name for name in leaves if name in statistics],
     }
+
+
+def _compression(name: str) -> str:
+    """Return how a column is compressed: small where no export reads it, fast elsewhere, and bytes of digests not."""
+    if name in ("raw", "sha256"):
+        return "zstd"
+    return "none" if name in DIGESTS else "lz4"
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -13,7 +13,7 @@ import zstandard
 import web
 from adapters.staged import stage_bytes
 from bundle import __version__
-from bundle.frames import ZSTD_LEVEL
+from bundle.frames import ZSTD
 from bundle.manifest import (
     FORMAT,
     FORMAT_VERSION,
@@ -153,7 +153,7 @@ def _toolchain(plan: Plan) -> Toolchain:
     return Toolchain(
         export_center=__version__,
         libzstd=".".join(map(str, zstandard.ZSTD_VERSION)),
-        zstd_level=ZSTD_LEVEL,
+        zstd_parameters=",".join(f"{name}={value}" for name, value in ZSTD.items()),
         frame_minimum=plan.frames.minimum,
         frame_mean=plan.frames.mean,
         frame_maximum=plan.frames.maximum,

@@ -185,7 +185,7 @@ def _toolchain(facts: BundleFacts) -> tuple[Fact, ...]:
     frames = " / ".join(number(each) for each in (tools.frame_minimum, tools.frame_mean, tools.frame_maximum))
     return (
         Fact(name="Export Center", value=visible(tools.export_center)),
-        Fact(name="libzstd", value=f"{visible(tools.libzstd)}, level {tools.zstd_level}"),
+        Fact(name="libzstd", value=visible(tools.libzstd), note=visible(tools.zstd_parameters)),
         Fact(name="Frames", value=frames, note="minimum / mean / maximum plain bytes"),
         Fact(name="Viewer", value=visible(tools.viewer)),
         *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,8 @@ def _index(folder: Path, entries: list[IndexEntry], *, batch: int, run: int) -> 
         }
         places = [np.array([getattr(entry, name) for entry in part], np.int64) for name in ("frame", "offset")]
         spill.add(pa.RecordBatch.from_pydict(columns), *places)
-    write_index(spill, pages, root)
+    with ThreadPoolExecutor(2) as pool:
+        write_index(spill, pages, root, pool)
     for each in (spill, pages, root):
         each.close()
     return pages.path.read_bytes(), root.path.read_bytes()

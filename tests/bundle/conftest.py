@@ -20,7 +20,7 @@ from bundle.build import PayloadFile, Written, write_bundle
 from bundle.canonical import canonical_json
 from bundle.digests import frames_sha256, id_hash, key_hash, observation_id
 from bundle.envelope import sign_envelope
-from bundle.frames import ZSTD_LEVEL, FrameEntry, FrameParameters, cut
+from bundle.frames import FrameEntry, FrameParameters, cut, zstd_parameters
 from bundle.index import IndexEntry, build
 from bundle.keys import (
     PublicKey,
@@ -95,7 +95,7 @@ def framed(folder: Path, records: list[dict[str, Any]], stem: str = "advisories"
             digest = bytes.fromhex(each["sha256"])
             entries.append(IndexEntry(each["id"], each["key"], digest, line_digest, number, offset))
             offset += len(each["line"])
-        packed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
+        packed = zstandard.ZstdCompressor(compression_params=zstd_parameters()).compress(plain)
         rows.append(
             FrameEntry(
                 offset=len(data), compressed_bytes=len(packed), plain_bytes=len(plain), first_record=first,
@@ -140,7 +140,7 @@ def manifest_of_payload(files: list[PayloadFile], records: int) -> Manifest:
         adapters=[Component(name="json:raw", version="1", options={})],
         normalisers=[Normaliser(name="osv", version="1")],
         toolchain=Toolchain(
-            export_center="0.1.0", libzstd="1.5.7", zstd_level=3, frame_minimum=200, frame_mean=600,
+            export_center="0.1.0", libzstd="1.5.7", zstd_parameters="strategy=2", frame_minimum=200, frame_mean=600,
             frame_maximum=2000, viewer="1",
         ),
         members=members,

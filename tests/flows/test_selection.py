@@ -91,8 +91,8 @@ def scan_of(files: tuple[str, ...], selectors: Selectors, spill: Path) -> Scan:
 
 def observations(stream: Iterator[pa.RecordBatch]) -> list[tuple[str, ...]]:
     """Return key and digest of every row of a stream."""
-    rows = [row for batch in stream for row in batch.select([*KEY, "sha256"]).to_pylist()]
-    return [tuple(row.values()) for row in rows]
+    rows = [row for batch in stream for row in batch.select([*KEY, "raw_sha256"]).to_pylist()]
+    return [(*(row[name] for name in KEY), row["raw_sha256"].hex()) for row in rows]
 
 
 def either_way(scan: Scan) -> list[tuple[str, ...]]:

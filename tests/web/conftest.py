@@ -80,7 +80,7 @@ def friendly_facts() -> BundleFacts:
         toolchain=Toolchain(
             export_center="0.1.0",
             libzstd="1.5.7",
-            zstd_level=3,
+            zstd_parameters="strategy=2,wlog=21",
             frame_minimum=524_288,
             frame_mean=2_097_152,
             frame_maximum=8_388_608,
