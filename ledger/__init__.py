@@ -1,0 +1,1 @@
+"""What the service must remember: runs, their events, and what callers asked for."""

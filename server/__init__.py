@@ -1,0 +1,1 @@
+"""The HTTP service: the REST contract, live events and downloads over the ledger."""
