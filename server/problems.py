@@ -1,7 +1,7 @@
 """The error model: every error of the service has one shape, and one place that writes it.
 
-Codes of the contract are ``ERR_EXPORT_001`` to ``_007``, ``_BASE_MISSING``, ``_EMPTY`` and ``_QUOTA``; the ones below are
-additions for what its table leaves out.
+Codes of the contract are ``ERR_EXPORT_001`` to ``_007``, ``_BASE_MISSING``, ``_EMPTY`` and ``_QUOTA``; the ones below
+are additions for what its table leaves out.
 """
 
 from __future__ import annotations
