@@ -1,0 +1,118 @@
+"""Opening the ledger: SQLite on one machine, PostgreSQL for many.
+
+Access is synchronous, in short transactions. SQLite takes one writer at a time: transactions that write say so from the
+beginning, wait for their turn, and so never fail half-way because another was faster.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from ledger.errors import LedgerError
+from ledger.tables import METADATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_MS = 10_000
+"""How long a writer waits for its turn in SQLite."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """An open ledger."""
+
+    engine: Engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that writes; it is kept when the block ends well, else nothing of it is."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            with connection.begin() if not self.is_sqlite else _committing(connection):
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a connection for reading one consistent state."""
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.rollback()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _committing(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def open_ledger(url: str) -> Ledger:
+    """Open a ledger, and make its tables when they are not there.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql://USER@HOST/NAME``.
+
+    Raises:
+        LedgerError: It cannot be opened.
+    """
+    try:
+        engine = _engine(url)
+        METADATA.create_all(engine)
+    except (SQLAlchemyError, ArgumentError, OSError) as error:
+        raise LedgerError(
+            f"the ledger {make_url(url).render_as_string() if '://' in url else url} cannot be opened: {_why(error)}",
+            advice="Check the setting `ledger`, and that the database is there and may be written.",
+        ) from error
+    return Ledger(engine)
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+    if parsed.drivername != "sqlite" or not parsed.database:
+        raise LedgerError(
+            f"the ledger {url} is of an unknown kind", advice="Use sqlite:///PATH or postgresql://USER@HOST/NAME."
+        )
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+    event.listen(engine, "connect", _configure)
+    return engine
+
+
+def _configure(connection: Any, _record: object) -> None:
+    """Leave transactions to us, and choose what survives a crash: WAL, synced at every commit."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,57 @@
+"""What is to be handed to the engine: rows are claimed for a while, so that several servers never do the same twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+
+from ledger.tables import ACTIVE, RUNS
+from ledger.times import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+CLAIM_SECONDS = 30
+"""A server that dies while it dispatches is replaced after so long."""
+
+SLOWEST_SECONDS = 60
+
+
+def claim(connection: Connection, *, now: int, limit: int = 20) -> list[Mapping[str, Any]]:
+    """Take runs that are to be dispatched now, the oldest first; nobody else gets them for CLAIM_SECONDS."""
+    query = (
+        select(RUNS)
+        .where(RUNS.c.dispatch_at <= now, RUNS.c.status == "pending")
+        .order_by(RUNS.c.created_at, RUNS.c.run_id)
+        .limit(limit)
+    )
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    for row in rows:
+        claimed = {"dispatch_at": now + CLAIM_SECONDS * SECOND, "dispatch_tries": row["dispatch_tries"] + 1}
+        connection.execute(update(RUNS).where(RUNS.c.run_id == row["run_id"]).values(**claimed))
+    return rows
+
+
+def dispatched(connection: Connection, run_id: str, flow_run_id: str) -> bool:
+    """Note the engine's id of a run; return False when the run ended meanwhile, and the engine must hear of it."""
+    values = {"flow_run_id": flow_run_id, "dispatch_at": None}
+    changed = update(RUNS).where(RUNS.c.run_id == run_id, RUNS.c.status.in_(ACTIVE)).values(**values)
+    return connection.execute(changed).rowcount == 1
+
+
+def postpone(connection: Connection, run_id: str, *, tries: int, now: int) -> None:
+    """Try again later, the longer the more often it failed: 1 s, 2 s, 4 s, at most SLOWEST_SECONDS."""
+    later = now + min(2 ** min(tries, 10), SLOWEST_SECONDS) * SECOND
+    again = update(RUNS).where(RUNS.c.run_id == run_id, RUNS.c.dispatch_at.is_not(None)).values(dispatch_at=later)
+    connection.execute(again)
+
+
+def at_work(connection: Connection) -> list[Mapping[str, Any]]:
+    """Return active runs that the engine knows: what is to be compared with what it says of them."""
+    query = select(RUNS).where(RUNS.c.status.in_(ACTIVE), RUNS.c.flow_run_id.is_not(None))
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,88 @@
+"""The event log: what happened to a run, once, in order, for ever.
+
+SSE streams, the audit form and webhooks all read this one log.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import func, insert, select, update
+
+from ledger.errors import UnknownRunError
+from ledger.tables import EVENTS, RUNS
+from ledger.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+ACCEPTED = "run.accepted"
+PROGRESS = "run.progress"
+DISTRIBUTION = "run.distribution"
+SIGNED = "run.signed"
+SUCCEEDED = "run.succeeded"
+FAILED = "run.failed"
+CANCELED = "run.canceled"
+LAST = {SUCCEEDED, FAILED, CANCELED}
+"""After one of these comes nothing."""
+
+
+class Event(NamedTuple):
+    """One event; ``data`` is its JSON text, the same in every form it is told in."""
+
+    position: int
+    run_id: str
+    seq: int
+    type: str
+    data: str
+
+
+def append(connection: Connection, run_id: str, kind: str, data: Mapping[str, Any], *, now: int) -> int:
+    """Add the next event of a run, inside the transaction that makes it true; return its seq.
+
+    Raises:
+        UnknownRunError: There is no such run.
+    """
+    # Taking the number from the run's row locks that row: nobody else gets this seq.
+    taken = update(RUNS).where(RUNS.c.run_id == run_id).values(last_seq=RUNS.c.last_seq + 1, last_event=kind)
+    seq = connection.execute(taken.returning(RUNS.c.last_seq)).scalar_one_or_none()
+    if seq is None:
+        raise UnknownRunError(f"there is no run {run_id}")
+    add(connection, run_id, int(seq), kind, data, now=now)
+    return int(seq)
+
+
+def add(connection: Connection, run_id: str, seq: int, kind: str, data: Mapping[str, Any], *, now: int) -> None:
+    """Add an event whose seq is known."""
+    told = {"runId": run_id, **data, "timestamp": format_time(now)}
+    text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    connection.execute(insert(EVENTS).values(run_id=run_id, seq=seq, kind="run", type=kind, data=text, at=now))
+
+
+def of_run(connection: Connection, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
+    """Return a run's events after a seq, in order."""
+    query = (
+        select(EVENTS.c.position, EVENTS.c.run_id, EVENTS.c.seq, EVENTS.c.type, EVENTS.c.data)
+        .where(EVENTS.c.run_id == run_id, EVENTS.c.kind == "run", EVENTS.c.seq > after)
+        .order_by(EVENTS.c.seq)
+        .limit(limit)
+    )
+    return [Event(*row) for row in connection.execute(query)]
+
+
+def latest(connection: Connection, run_ids: list[str]) -> dict[str, Event]:
+    """Return the newest event of each run."""
+    query = (
+        select(EVENTS.c.position, EVENTS.c.run_id, EVENTS.c.seq, EVENTS.c.type, EVENTS.c.data)
+        .join(RUNS, (RUNS.c.run_id == EVENTS.c.run_id) & (RUNS.c.last_seq == EVENTS.c.seq))
+        .where(EVENTS.c.kind == "run", EVENTS.c.run_id.in_(run_ids))
+    )
+    return {row[1]: Event(*row) for row in connection.execute(query)}
+
+
+def change_counter(connection: Connection) -> int:
+    """Return a number that grows with every event of any run: what a follower asks again and again."""
+    return int(connection.execute(select(func.coalesce(func.max(EVENTS.c.position), 0))).scalar_one())

@@ -1,0 +1,143 @@
+"""The tables of the ledger, in SQL that SQLite and PostgreSQL share.
+
+Times are whole microseconds since 1970-01-01T00:00:00Z; documents are JSON texts. Whether a run is over says its status
+alone. The event log is append-only: (run, seq) is its key, and whoever comes second with a seq has lost.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+METADATA = MetaData()
+
+ACTIVE = ("pending", "running")
+TERMINAL = ("success", "failed", "canceled")
+
+RUN_NUMBERS = Table(
+    "run_numbers",
+    METADATA,
+    Column("day", String(8), primary_key=True),  # YYYYMMDD, in UTC
+    Column("last", Integer, nullable=False),
+)
+
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("run_id", String(64), primary_key=True),
+    Column("tenant", String(128), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("profile_id", String(256), nullable=False),  # as posted
+    Column("profile_base", String(256), nullable=False),  # without a revision
+    Column("profile_revision", Integer, nullable=False),
+    Column("profile_commit", String(64)),
+    Column("selectors", Text, nullable=False),  # as posted
+    Column("policy_snapshot_id", String(512)),
+    Column("options", Text, nullable=False),
+    Column("priority", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(512), nullable=False),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("heartbeat_at", BigInteger),
+    Column("trace_id", String(32), nullable=False),
+    Column("trace_parent", String(64), nullable=False),
+    Column("flow_run_id", String(36)),  # in Prefect; null until dispatched
+    Column("dispatch_at", BigInteger),  # when to try to dispatch (again); null when there is nothing to dispatch
+    Column("dispatch_tries", Integer, nullable=False, default=0),
+    Column("progress", Text, nullable=False),
+    Column("error_code", String(32)),
+    Column("error", Text),  # code, message, details, as in the error model
+    Column("cancel_requested_at", BigInteger),
+    Column("canceled_by", String(512)),
+    Column("cancel_reason", Text),
+    Column("records", BigInteger),
+    Column("content_digest", String(64)),
+    Column("last_seq", Integer, nullable=False),
+    Column("last_event", String(32), nullable=False),
+    Column("retry_of", String(64)),
+    Index("runs_by_tenant", "tenant", "created_at", "run_id"),
+    Index("runs_by_status", "status", "tenant"),
+    Index("runs_by_trace", "trace_id"),
+    Index("runs_by_profile", "tenant", "profile_base", "created_at"),
+    Index("runs_to_dispatch", "dispatch_at"),
+)
+
+EVENTS = Table(
+    "export_events",
+    METADATA,
+    # Grows with every row: followers of all runs read on from the last one they saw.
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("run_id", String(64), ForeignKey("runs.run_id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),  # "run"; dead letters of webhooks are "webhook", and in no stream
+    Column("type", String(32), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("events_of_runs", "run_id", "kind", "seq", unique=True),
+)
+
+DISTRIBUTIONS = Table(
+    "distributions",
+    METADATA,
+    Column("run_id", String(64), ForeignKey("runs.run_id"), primary_key=True),
+    Column("type", String(16), primary_key=True),  # http, object, oci
+    Column("state", String(16), nullable=False),  # pending, finished, failed, expired
+    Column("location", Text),  # without credentials
+    Column("path", Text),  # where this installation keeps the bytes, for type http
+    Column("sha256", String(64)),
+    Column("size_bytes", BigInteger),
+    Column("layout", String(16)),
+    Column("encryption", String(16)),
+    Column("expires_at", BigInteger),
+    Column("finished_at", BigInteger),
+)
+
+IDEMPOTENCY = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("scope", String(64), primary_key=True),  # SHA-256 of tenant, client, route and key
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of method, path and canonical body
+    Column("status", Integer, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("idempotency_by_age", "created_at"),
+)
+
+QUOTAS = Table(
+    "quotas",
+    METADATA,
+    Column("tenant", String(128), primary_key=True),
+    Column("day", String(8), primary_key=True),
+    Column("used", Integer, nullable=False),
+)
+
+TENANTS = Table(
+    "tenants",
+    METADATA,
+    Column("tenant", String(128), primary_key=True),
+    Column("runs_a_day", Integer),
+    Column("active_runs", Integer),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("tenant", String(128), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(512), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", String(512), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous", String(64), nullable=False),  # digest of the row before, 64 zeros before the first
+    Column("digest", String(64), nullable=False),
+)
+
+PROOFS = Table(
+    "dpop_proofs",
+    METADATA,
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("proofs_by_age", "expires_at"),
+)
