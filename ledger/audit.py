@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, text
@@ -21,10 +22,20 @@ if TYPE_CHECKING:
 FIRST = "0" * 64
 
 
-def record(
-    connection: Connection, *, tenant: str, actor: str, action: str, target: str, data: Mapping[str, Any], now: int
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What was done: by whom, in which tenant, to what."""
+
+    tenant: str
+    actor: str
+    action: str
+    target: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record(connection: Connection, entry: Entry, *, now: int) -> None:
     """Add a row, in the transaction of what it tells."""
+    tenant = entry.tenant
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 11))"), {"tenant": tenant})
     query = select(AUDIT.c.seq, AUDIT.c.digest).where(AUDIT.c.tenant == tenant).order_by(AUDIT.c.seq.desc()).limit(1)
@@ -33,10 +44,10 @@ def record(
         "tenant": tenant,
         "seq": seq + 1,
         "at": now,
-        "actor": actor,
-        "action": action,
-        "target": target,
-        "data": json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        "actor": entry.actor,
+        "action": entry.action,
+        "target": entry.target,
+        "data": json.dumps(dict(entry.data), ensure_ascii=False, sort_keys=True, separators=(",", ":")),
         "previous": previous,
     }
     connection.execute(insert(AUDIT).values(**row, digest=_digest(row)))

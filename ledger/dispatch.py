@@ -30,7 +30,7 @@ def claim(connection: Connection, *, now: int, limit: int = 20) -> list[Mapping[
     )
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    rows: list[Mapping[str, Any]] = [dict(row) for row in connection.execute(query).mappings()]
     for row in rows:
         claimed = {"dispatch_at": now + CLAIM_SECONDS * SECOND, "dispatch_tries": row["dispatch_tries"] + 1}
         connection.execute(update(RUNS).where(RUNS.c.run_id == row["run_id"]).values(**claimed))
