@@ -43,6 +43,12 @@ The Aggregation-Only Contract keeps such documents out: what is stored is what u
 """
 
 
+LONGEST_HINT = 4_096
+"""Characters of an id, alias, subject, purl, ecosystem, CPE or stated severity."""
+
+_SHORT = ("upstream_id", "subject", "aliases", "purls", "ecosystems", "cpes", "severity_stated")
+
+
 class Identity(NamedTuple):
     """Where a document comes from."""
 
@@ -107,7 +113,10 @@ def derive(document: bytes, identity: Identity) -> Row | Rejected:
     known = recognise(parsed)
     if isinstance(known, Unrecognised):
         return Rejected(known.reason, "unrecognised")
-    return _row(document, parsed, facts_of(parsed, known), identity)
+    facts = facts_of(parsed, known)
+    if refusal := _refusal_of_hints(facts):
+        return Rejected(refusal, "refused")
+    return _row(document, parsed, facts, identity)
 
 
 def jsonl_line(content: bytes, envelope: dict[str, Any]) -> bytes:
@@ -131,6 +140,16 @@ def _refusal(parsed: Parsed, identity: Identity) -> str | None:
         return None
     names = ", ".join(f'"{name}"' for name in named)
     return f"the document carries derived fields ({names}): the Aggregation-Only Contract takes only what upstream said"
+
+
+def _refusal_of_hints(facts: Facts) -> str | None:
+    """Refuse hints that nobody can mean: they travel on into selections, counts and envelopes."""
+    for name in _SHORT:
+        value = getattr(facts, name)
+        longest = max((len(each) for each in (value if isinstance(value, list) else [value or ""])), default=0)
+        if longest > LONGEST_HINT:
+            return f"a hint is too long: {name} has {longest:,} characters, more than {LONGEST_HINT:,}"
+    return None
 
 
 def _row(document: bytes, parsed: Parsed, facts: Facts, identity: Identity) -> Row:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bundle.canonical import canonical_json
 from bundle.digests import id_hash, key_hash, observation_id
 from evidence.affected import AFFECTED
-from evidence.line import DERIVED_FIELDS, Identity, Rejected, Row, derive
+from evidence.line import DERIVED_FIELDS, LONGEST_HINT, Identity, Rejected, Row, derive
 from evidence.schema import RECORDS
 
 IDENTITY = Identity("default", "osv-go", "ID/GO-2021-0001.json")
@@ -186,3 +186,23 @@ def test_the_line_means_what_the_document_means(fields: dict[str, Any], locator:
 @given(st.binary() | JSON_VALUES.map(json.dumps).map(str.encode), st.text(max_size=5))
 def test_no_document_makes_it_raise(document: bytes, locator: str) -> None:
     assert isinstance(derive(document, Identity("t", "s", locator)), Row | Rejected)
+
+
+LONG = {
+    "id": {"id": "x" * (LONGEST_HINT + 1)},
+    "alias": {"aliases": ["A-1", "x" * (LONGEST_HINT + 1)]},
+    "ecosystem": {"affected": [{"package": {"ecosystem": "x" * (LONGEST_HINT + 1), "name": "n"}}]},
+    "severity": {"database_specific": {"severity": "x" * (LONGEST_HINT + 1)}},
+}
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_a_hint_of_absurd_length_is_refused(case: str) -> None:
+    document = {"id": "A-1", "modified": "2024-05-01T00:00:00Z", "affected": [], **LONG[case]}
+
+    made = derive(json.dumps(document).encode(), IDENTITY)
+    shorter = derive(json.dumps(document).replace("x" * LONGEST_HINT, "x" * (LONGEST_HINT - 1)).encode(), IDENTITY)
+
+    assert isinstance(made, Rejected)
+    assert "has 4,097 characters, more than 4,096" in made.reason
+    assert isinstance(shorter, Row)
