@@ -19,7 +19,7 @@ The steps, as in docs/format.md, "Verification"; the code below carries the same
 12. Only with ``deep``: every record is a line of JSON in the order of export, and its entry in the index points to it.
 
 The verifier trusts nothing it has not checked, writes nothing, and bounds every size before it allocates. It either
-returns ``Verified`` or raises VerificationError, or UnreadableError when there is nothing to read: nothing else, for
+returns ``Verified`` or raises VerificationError, or UnreadableError when there is no bundle to read: nothing else, for
 any bytes.
 """
 
@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from bundle.beginning import LOOK, check_beginning
 from bundle.container import ContainerError, Incoming, StreamedMember, archive_members
 from bundle.content import ContentChecks, Limits
 from bundle.envelope import (
@@ -109,7 +110,7 @@ def verify(
 
     Raises:
         VerificationError: A step failed; it names the step and the member.
-        UnreadableError: There is nothing to read, or the medium failed. Nothing but these two is raised.
+        UnreadableError: There is no bundle to read, or the medium failed. Nothing but these two is raised.
     """
     bounds = limits or Limits()
     state = _State(keys, bounds, ContentChecks(bounds, deep=deep), consume)
@@ -127,19 +128,20 @@ def verify(
 
 def _verify_source(source: Path | BinaryIO, state: _State) -> Verified:
     if not isinstance(source, Path):
-        return _verify_archive(source, state)
+        return _verify_archive(source, "the input", state)
     if source.is_dir():
         # A refusal must not leave the file open that it is about.
         with closing(folder_members(source)) as members:
             manifest, key = _verify(members, state)
         return Verified(manifest, key.key_id, None, state.checks.deep, "dir")
     with source.open("rb") as file:
-        return _verify_archive(file, state)
+        return _verify_archive(file, str(source), state)
 
 
-def _verify_archive(file: BinaryIO, state: _State) -> Verified:
+def _verify_archive(file: BinaryIO, name: str, state: _State) -> Verified:
     with StreamDigest() as digest:
         incoming = Incoming(file, digest)
+        check_beginning(incoming.look(LOOK), name)
         layout: Layout = "zip" if incoming.is_zip else "tar.zst"
         manifest, key = _verify(archive_members(incoming), state)
         return Verified(manifest, key.key_id, digest.hexdigest(), state.checks.deep, layout)

@@ -19,7 +19,7 @@ from bundle.canonical import canonical_json, parse_canonical
 from bundle.diff import diff
 from bundle.dsse import decode, encode, read_envelope, verify_envelope
 from bundle.envelope import check_envelope, parse_checksums
-from bundle.errors import BundleError, FormatError, VerificationError
+from bundle.errors import BundleError, FormatError, UnreadableError, VerificationError
 from bundle.extract import extract
 from bundle.frames import parse_entries
 from bundle.index import check_page, lookup, parse_page, split_page
@@ -201,7 +201,7 @@ def test_a_damaged_archive_is_not_extracted_and_leaves_nothing(
     changed = data.draw(damaged(whole))
     if changed != whole:
         before = sorted(tmp_path.iterdir())
-        with pytest.raises(VerificationError):
+        with pytest.raises((VerificationError, UnreadableError)):  # the latter when its beginning is gone
             extract(io.BytesIO(changed), tmp_path / "out", keys=[made.key])
         assert sorted(tmp_path.iterdir()) == before
 

@@ -59,6 +59,8 @@ CASES: dict[str, tuple[list[str], int, str]] = {
     "a bundle of somebody else": (["bundle", "verify", "{archive}", "--key", "{other}"], 3, "error: step 2"),
     "a bundle that is not there": (["bundle", "verify", "no.tar.zst", *KEY], 4, "no.tar.zst cannot be read"),
     "a bundle that is none": (["bundle", "inspect", "{bad}"], 4, "bad.yaml is no bundle"),
+    "a text to verify": (["bundle", "verify", "{bad}", *KEY], 4, "bad.yaml is no bundle: it does not begin like one"),
+    "a text to extract": (["bundle", "extract", "{bad}", "{tmp}/to", *KEY], 4, "bad.yaml is no bundle"),
     "a folder that is no bundle": (["bundle", "list", "{tmp}"], 4, "export.json is missing"),
     "a folder that is not empty": (["bundle", "extract", "{archive}", "{filled}", *KEY], 4, "not an empty folder"),
     "an evidence snapshot that is not there": (["plan", "json-raw", "--snapshot", "99"], 4, "no snapshot 99"),
