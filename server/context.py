@@ -1,0 +1,153 @@
+"""One request as handlers see it, and what they answer."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from server.problems import REQUEST, VALIDATION, Problem, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.datastructures import Headers, QueryParams
+
+    from server.caller import Caller
+
+_TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+
+JSON = "application/json; charset=utf-8"
+MAX_PAGE_SIZE = 200
+MAX_PAGE = 10**9
+
+
+class Trace(NamedTuple):
+    """The trace a request belongs to (W3C Trace Context): its 32 hexadecimal digits, and the parent for others."""
+
+    id: str
+    parent: str
+
+
+def trace_of(header: str | None) -> Trace:
+    """Return the caller's trace, or a new one when it has none that is well-formed."""
+    found = _TRACE_PARENT.fullmatch(header or "")
+    if found:
+        return Trace(found[1], found[0])
+    made = secrets.token_hex(16)
+    return Trace(made, f"00-{made}-{secrets.token_hex(8)}-01")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request of a caller who may make it.
+
+    Attributes:
+        method: As sent.
+        path: Decoded, without the query.
+        params: What the path names, as in {"runId": ...}.
+        query: The query.
+        headers: The headers.
+        body: The whole body.
+        trace: The trace it belongs to.
+        caller: Who calls.
+        now: When, in microseconds since the epoch.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str]
+    query: QueryParams
+    headers: Headers
+    body: bytes
+    trace: Trace
+    caller: Caller
+    now: int
+
+    def json(self, *, optional: bool = False) -> dict[str, Any]:
+        """Return the body, which must be a JSON object; an empty one counts as {} when it is ``optional``.
+
+        Raises:
+            Problem: It is of another media type (415), or no JSON object (400).
+        """
+        if optional and not self.body:
+            return {}
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Problem(415, REQUEST, f"the body is {kind or 'of no media type'}; expected application/json")
+        try:
+            value = json.loads(self.body, object_pairs_hook=_object, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise Problem(
+                400, VALIDATION, f"the body is no JSON: {error}", details=[{"field": "", "message": str(error)}]
+            ) from error
+        if not isinstance(value, dict):
+            raise invalid("", "the body must be a JSON object")
+        return value
+
+    def page(self) -> tuple[int, int]:
+        """Return (page, page size).
+
+        Raises:
+            Problem: One of them is not a number in its range.
+        """
+        return self._number("page", 1, MAX_PAGE), self._number("pageSize", 20, MAX_PAGE_SIZE)
+
+    def _number(self, name: str, default: int, largest: int) -> int:
+        text = self.query.get(name, str(default))
+        if not (text.isascii() and text.isdecimal() and len(text) < 12 and 1 <= int(text) <= largest):
+            raise invalid(name, f"{text!r} is not a number from 1 to {largest}")
+        return int(text)
+
+    def only(self, *names: str) -> None:
+        """Refuse query parameters of other names, and repeated ones: a misspelt filter must not be an open one.
+
+        Raises:
+            Problem: There is one.
+        """
+        for name in self.query:
+            if name not in names:
+                raise invalid(name, f"unknown query parameter; expected {', '.join(names) or 'none'}")
+            if len(self.query.getlist(name)) > 1:
+                raise invalid(name, "given more than once")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return made
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer.
+
+    Attributes:
+        status: HTTP status.
+        body: An object, which goes out as JSON with the traceId in it; or bytes, as they are.
+        headers: Further headers.
+        media_type: Of a body of bytes.
+    """
+
+    status: int = 200
+    body: Mapping[str, Any] | bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+
+    def content(self, trace_id: str) -> bytes:
+        """Return the body's bytes."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return dumps({**self.body, "traceId": trace_id})
+
+
+def dumps(value: Mapping[str, Any]) -> bytes:
+    """Return JSON as this API writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

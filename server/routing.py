@@ -1,0 +1,100 @@
+"""The route table: every endpoint is one row, and the app, its OpenAPI description and its tests are made from it.
+
+Starlette's own table gives a wrong ``Allow`` when two routes share a path, and takes ``/runs/x:unknown`` for a run. So
+one Starlette route stands for each path, and ids hold no colon.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from server.problems import NOT_FOUND, REQUEST, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pydantic import BaseModel
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_ID = r"[^/:]+"
+
+
+class Scope(StrEnum):
+    """What a token must allow."""
+
+    MANAGE = "export:profile:manage"
+    RUN = "export:run"
+    READ = "export:read"
+    DOWNLOAD = "export:download"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One method of one path.
+
+    Attributes:
+        method: HTTP method; GET answers HEAD too.
+        path: As in "/api/export/runs/{runId}:cancel".
+        handler: Called with a Call; a ``mutation`` gets the ledger's open transaction too.
+        scope: What the token must allow.
+        mutation: Whether it changes something, and so takes an Idempotency-Key.
+        summary: One sentence for the description.
+        request: Model of the body, for the description.
+        response: Model of the answer, for the description.
+        status: Status of success.
+        section: Where the contract has it.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    scope: Scope
+    summary: str
+    mutation: bool = False
+    request: type[BaseModel] | None = None
+    response: type[BaseModel] | None = None
+    status: int = 200
+    section: str = ""
+
+
+class Table:
+    """Finds endpoints."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        """Take a route table."""
+        self.endpoints = tuple(endpoints)
+        paths = dict.fromkeys(each.path for each in endpoints)
+        self._patterns = [(_pattern(path), [each for each in endpoints if each.path == path]) for path in paths]
+
+    def find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+        """Return the endpoint of a request, and what its path names.
+
+        Raises:
+            Problem: There is no such path (404), or it has no such method (405, which says the ones it has).
+        """
+        for pattern, endpoints in self._patterns:
+            found = pattern.fullmatch(path)
+            if found is None:
+                continue
+            wanted = "GET" if method == "HEAD" else method
+            for each in endpoints:
+                if each.method == wanted:
+                    return each, found.groupdict()
+            allowed = allow(endpoints)
+            raise Problem(405, REQUEST, f"{path} takes {allowed}, not {method}", headers={"Allow": allowed})
+        raise Problem(404, NOT_FOUND, f"there is nothing at {path}")
+
+
+def allow(endpoints: Sequence[Endpoint]) -> str:
+    """Return the methods of a path, as the header Allow lists them."""
+    methods = {each.method for each in endpoints}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = _PARAMETER.split(path)
+    made = [f"(?P<{part}>{_ID})" if at % 2 else re.escape(part) for at, part in enumerate(parts)]
+    return re.compile("".join(made))
