@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 import bundle
-from cli import bundles, config, doctor, ending, evidence_store, exports, ingests, keys, profiles, quickstart
+from cli import bundles, config, doctor, ending, evidence_store, exports, ingests, keys, profiles, quickstart, serve
 from cli.complaints import complaint_about
 from cli.exits import CANCELED, FAILED, SUCCESS, USAGE
 from cli.offline import go_offline
@@ -58,6 +58,7 @@ COMMANDS = (
     bundles.bundle,
     keys.keys,
     config.config,
+    serve.serve,
     doctor.doctor,
 )
 for command in COMMANDS:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CLAIM_SECONDS = 30
 """A server that dies while it dispatches is replaced after so long."""
 
-SLOWEST_SECONDS = 60
+SLOWEST_SECONDS = 5
 
 
 def claim(connection: Connection, *, now: int, limit: int = 20) -> list[Mapping[str, Any]]:
@@ -55,3 +55,9 @@ def at_work(connection: Connection) -> list[Mapping[str, Any]]:
     """Return active runs that the engine knows: what is to be compared with what it says of them."""
     query = select(RUNS).where(RUNS.c.status.in_(ACTIVE), RUNS.c.flow_run_id.is_not(None))
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def is_waiting(connection: Connection, *, now: int) -> bool:
+    """Whether there is anything to dispatch now; asked often, so it only reads."""
+    query = select(RUNS.c.run_id).where(RUNS.c.dispatch_at <= now, RUNS.c.status == "pending").limit(1)
+    return connection.execute(query).first() is not None

@@ -97,7 +97,7 @@ class Call:
 
     def _number(self, name: str, default: int, largest: int) -> int:
         text = self.query.get(name, str(default))
-        if not (text.isascii() and text.isdecimal() and len(text) < 12 and 1 <= int(text) <= largest):
+        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(largest)) and 1 <= int(text) <= largest):
             raise invalid(name, f"{text!r} is not a number from 1 to {largest}")
         return int(text)
 

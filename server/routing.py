@@ -41,6 +41,7 @@ class Endpoint:
         handler: Called with a Call; a ``mutation`` gets the ledger's open transaction too.
         scope: What the token must allow.
         mutation: Whether it changes something, and so takes an Idempotency-Key.
+        streams: Whether the handler is asynchronous, gets the Starlette request too, and returns its own response.
         summary: One sentence for the description.
         request: Model of the body, for the description.
         response: Model of the answer, for the description.
@@ -54,6 +55,7 @@ class Endpoint:
     scope: Scope
     summary: str
     mutation: bool = False
+    streams: bool = False
     request: type[BaseModel] | None = None
     response: type[BaseModel] | None = None
     status: int = 200

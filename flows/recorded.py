@@ -1,0 +1,239 @@
+"""A submitted run, from the ledger and back into it: what was asked becomes a bundle, and every step is told.
+
+Plain, without an engine: ``step`` is how a stage is run, here and now or as a task.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bundle.errors import BundleError, SigningError
+from flows.errors import (
+    BaseMissingError,
+    EmptySelectionError,
+    FlowError,
+    ProfileNotFoundError,
+    SigningFailedError,
+    ValidationError,
+)
+from flows.pipeline import plainly, run
+from flows.request import ExportRequest, prepare
+from ledger import distributions, events, runs, states
+from ledger.times import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from flows.pipeline import Exported, Step
+    from ledger.database import Ledger
+
+TELL_SECONDS = 1
+"""Progress is told no more often."""
+
+HEARTBEAT_SECONDS = 5
+ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (EmptySelectionError, "empty"),
+    (BaseMissingError, "base_missing"),
+    (SigningFailedError, "signing"),
+    (SigningError, "signing"),
+    (ValidationError, "validation"),
+    (ProfileNotFoundError, "validation"),
+    (FlowError, "adapter"),
+    (BundleError, "adapter"),
+)
+"""What the API calls an error; anything else is "internal"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """What a run needs of this machine.
+
+    Attributes:
+        store: Root of the evidence store.
+        key: URI of the signing key.
+        bundles: Folder of finished bundles.
+        clock: The time, in microseconds since the epoch.
+    """
+
+    store: str
+    key: str
+    bundles: Path
+    clock: Callable[[], int]
+    workers: int = 2
+    memory_limit: str = "384MB"
+
+
+class CanceledRunError(Exception):
+    """Somebody canceled the run while it was at work."""
+
+
+class Telling:
+    """Tells the ledger how far a run is."""
+
+    def __init__(self, ledger: Ledger, run_id: str, clock: Callable[[], int]) -> None:
+        """Nothing is told yet."""
+        self._ledger, self._run_id, self._clock = ledger, run_id, clock
+        self._tables: dict[str, tuple[int, int]] = {}
+        self._adapter = ""
+        self._phase = "plan"
+        self._told = 0
+
+    def phase(self, name: str, adapter: str) -> None:
+        """Tell that a stage begins."""
+        self._phase, self._adapter = name, adapter
+        self._tell()
+
+    def __call__(self, table: str, records: int, plain_bytes: int) -> None:
+        """Take note of what was written; tell it when it is time."""
+        self._tables[table] = (records, plain_bytes)
+        if self._clock() - self._told >= TELL_SECONDS * SECOND:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = self._clock()
+        records, size = (sum(column) for column in zip(*self._tables.values(), strict=True)) if self._tables else (0, 0)
+        each = {"adapter": self._adapter, "phase": self._phase, "records": records, "bytes": size}
+        state = {"adapters": [each], "bytesWritten": size, "recordsProcessed": records}
+        event = {"phase": self._phase, "adapter": self._adapter, "records": records, "bytes": size}
+        with self._ledger.writing() as connection:
+            if not states.progress(connection, self._run_id, state, event, now=self._told):
+                raise CanceledRunError(self._run_id)
+
+
+def perform(
+    ledger: Ledger, run_id: str, here: Installation, *, flow_run_id: str | None = None, step: Step = plainly
+) -> dict[str, Any]:
+    """Do a run, and leave it in a terminal state unless this process is made to end.
+
+    Raises:
+        CanceledRunError: It was over before, or somebody canceled it.
+        Exception: It failed; the ledger says so already.
+    """
+    with ledger.writing() as connection:
+        if not states.start(connection, run_id, flow_run_id=flow_run_id, now=here.clock()):
+            raise CanceledRunError(run_id)
+        row = runs.find(connection, run_id, tenant=None)
+    folder = here.bundles / row["tenant"] / run_id
+    try:
+        with _beating(ledger, run_id, here.clock):
+            return _perform(ledger, row, here, folder, step)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        _tell_end(ledger, run_id, error, here.clock())
+        raise
+
+
+def _perform(ledger: Ledger, row: Mapping[str, Any], here: Installation, folder: Path, step: Step) -> dict[str, Any]:
+    run_id = row["run_id"]
+    folder.mkdir(parents=True, exist_ok=True)
+    telling = Telling(ledger, run_id, here.clock)
+    telling.phase("plan", "")
+    plan, parts = step("plan", prepare, _request(row, here, folder))
+    layout = "tar.zst" if plan.profile.layout == "dir" else plan.profile.layout
+    plan = msgspec.structs.replace(plan, profile=msgspec.structs.replace(plan.profile, layout=layout))
+    out = folder / f"export-{run_id}.{layout}"
+
+    def told(name: str, stage: Callable[..., Any], *arguments: object) -> Any:
+        telling.phase({"adapt": "adapter"}.get(name, name), plan.profile.kind)
+        made = step(name, stage, *arguments)
+        if name == "sign":
+            with ledger.writing() as connection:
+                states.tell(connection, run_id, events.SIGNED, {"keyId": parts.signer.public.key_id}, now=here.clock())
+        return made
+
+    exported = run(plan, replace(parts, out=out, progress=telling), step=told)
+    _publish(ledger, row, exported, out, layout, here.clock())
+    return exported.summary()
+
+
+def _request(row: Mapping[str, Any], here: Installation, folder: Path) -> ExportRequest:
+    options = msgspec.json.decode(row["options"])
+    return ExportRequest(
+        profile=row["profile_id"],
+        store=here.store,
+        key=here.key,
+        out=str(folder),
+        tenant=row["tenant"],
+        selectors=msgspec.json.decode(row["selectors"]),
+        policy_snapshot=row["policy_snapshot_id"],
+        as_of=options.get("asOf"),
+        allow_empty=options.get("allowEmpty", False),
+        workers=here.workers,
+        memory_limit=here.memory_limit,
+    )
+
+
+def _publish(ledger: Ledger, row: Mapping[str, Any], exported: Exported, out: Path, layout: str, now: int) -> None:
+    """Say where the bundle is, and that all is well: both or neither."""
+    run_id, written = row["run_id"], exported.written
+    location = f"/api/export/runs/{run_id}/download"
+    facts = {"location": location, "sha256": written.sha256, "size_bytes": written.bytes}
+    described = {"type": "http", "location": location, "sha256": written.sha256, "sizeBytes": written.bytes}
+    counts = {"records": exported.manifest.counts.records, "bytes": written.bytes}
+    digest = exported.manifest.content_digest
+    with ledger.writing() as connection:
+        distributions.finish(connection, run_id, "http", {**facts, "path": str(out), "layout": layout}, now=now)
+        alive = states.tell(
+            connection, run_id, events.DISTRIBUTION, {**described, "state": "finished", "expiresAt": None}, now=now
+        )
+        states.succeed(
+            connection,
+            run_id,
+            records=counts["records"],
+            content_digest=digest,
+            event={"status": "success", **counts, "contentDigest": digest, "sha256": written.sha256},
+            now=now,
+        )
+    if not alive:
+        raise CanceledRunError(run_id)
+
+
+def _tell_end(ledger: Ledger, run_id: str, error: BaseException, now: int) -> None:
+    """Write the end of a run that did not go well, as far as this process knows it.
+
+    When it is made to end, and nobody asked for that here, it does not know: whoever watches the engine does.
+    """
+    with ledger.writing() as connection:
+        if runs.find(connection, run_id, tenant=None)["cancel_requested_at"] is not None:
+            states.cancel(connection, run_id, now=now)
+        elif isinstance(error, Exception) and not isinstance(error, CanceledRunError):
+            code, model = described(error)
+            states.fail(connection, run_id, error_code=code, error=model, now=now)
+
+
+def described(error: Exception) -> tuple[str, dict[str, Any]]:
+    """Return an error's ``errorCode``, and what the error model says of it."""
+    code = next((name for kind, name in ERROR_CODES if isinstance(error, kind)), "internal")
+    known = isinstance(error, (FlowError, BundleError))
+    details = [msgspec.structs.asdict(each) for each in error.details] if isinstance(error, ValidationError) else []
+    return code, {
+        "code": getattr(error, "code", "ERR_EXPORT_005" if code == "signing" else "ERR_EXPORT_INTERNAL"),
+        "message": str(error) if known else "something went wrong in the run; the worker's log has it",
+        "details": details,
+    }
+
+
+@contextmanager
+def _beating(ledger: Ledger, run_id: str, clock: Callable[[], int]) -> Iterator[None]:
+    """Say every few seconds that the process is alive."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(HEARTBEAT_SECONDS):
+            with ledger.writing() as connection:
+                states.heartbeat(connection, run_id, now=clock())
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,257 @@
+"""The Starlette application, made of a service and its route table.
+
+Every request goes one way: trace, route, caller, body, handler, answer; whatever ends it early is a Problem. Common
+headers are added where answers leave, so errors of the framework have them too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+from sqlalchemy.exc import IntegrityError, OperationalError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ledger import idempotency, runs
+from ledger.errors import KeyReusedError
+from ledger.times import format_time, next_midnight
+from server.context import JSON, Call, Reply, dumps, trace_of
+from server.endpoints import ENDPOINTS
+from server.problems import CONFLICT, INTERNAL, REQUEST, UNAVAILABLE, Problem, invalid
+from server.routing import Table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from server.caller import Caller
+    from server.routing import Endpoint
+    from server.service import Service
+
+    Background = Callable[[], Any]
+
+LOG = logging.getLogger("export_center.server")
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+BUSY_SECONDS = 10
+
+
+def make_app(service: Service, *, around: Callable[[], Any] | None = None, more: tuple[Route, ...] = ()) -> ASGIApp:
+    """Return the application.
+
+    Args:
+        service: What handlers work with.
+        around: Makes an asynchronous context that is open while the application is.
+        more: Further routes, outside the API.
+    """
+    table = Table(ENDPOINTS)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if around is None:
+            yield
+            return
+        async with around():
+            yield
+
+    async def endpoint(request: Request) -> Response:
+        return await _answer(service, table, request)
+
+    app = Starlette(
+        routes=[*more, Route("/{path:path}", endpoint, methods=METHODS)],
+        lifespan=lifespan,
+        exception_handlers={Problem: _problem, HTTPException: _http, Exception: _fault},
+    )
+    return CommonHeaders(app, service)
+
+
+class CommonHeaders:
+    """Gives every request a trace, and every answer the headers that all of them have."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        found = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
+        state = scope.setdefault("state", {})
+        state["trace"] = trace_of(found)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = {"X-Trace-Id": state["trace"].id, **await self._quota(state.get("tenant"))}
+                message["headers"] = [
+                    *message["headers"],
+                    *((name.encode(), value.encode()) for name, value in added.items()),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+    async def _quota(self, tenant: str | None) -> dict[str, str]:
+        return {} if tenant is None else await anyio.to_thread.run_sync(quota_headers, self._service, tenant)
+
+
+def quota_headers(service: Service, tenant: str) -> dict[str, str]:
+    """Return what a tenant has left of today; Reset is in seconds since the epoch."""
+    now = service.clock()
+    with service.ledger.reading() as connection:
+        mine = runs.limits_of(connection, tenant, service.limits)
+        used = runs.usage(connection, tenant, mine, now)
+    return {
+        "X-Stella-Quota-Limit": str(used.limit),
+        "X-Stella-Quota-Remaining": str(used.remaining),
+        "X-Stella-Quota-Reset": str(next_midnight(now)),
+    }
+
+
+async def _answer(service: Service, table: Table, request: Request) -> Response:
+    endpoint, params = table.find(request.method, request.scope["path"])
+    caller = await anyio.to_thread.run_sync(_caller, service, endpoint, request)
+    request.scope["state"]["tenant"] = caller.tenant
+    call = Call(
+        method=request.method,
+        path=request.scope["path"],
+        params=params,
+        query=request.query_params,
+        headers=request.headers,
+        body=await _body(request, service.max_body),
+        trace=request.scope["state"]["trace"],
+        caller=caller,
+        now=service.clock(),
+    )
+    if endpoint.streams:
+        streamed: Response = await endpoint.handler(service, call, request)
+        return streamed
+    work = _mutate if endpoint.mutation else endpoint.handler
+    arguments = (service, endpoint, call) if endpoint.mutation else (service, call)
+    return _response(await anyio.to_thread.run_sync(work, *arguments), call)
+
+
+def _caller(service: Service, endpoint: Endpoint, request: Request) -> Caller:
+    return service.authenticate(
+        request.method,
+        request.scope.get("raw_path", b"").decode("latin-1") or request.scope["path"],
+        request.scope["headers"],
+        endpoint.scope,
+        service.clock(),
+    )
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise Problem(413, REQUEST, f"the body is larger than {limit} bytes")
+    return bytes(body)
+
+
+def _response(reply: Reply, call: Call) -> Response:
+    content = reply.content(call.trace.id)
+    headers = {"Content-Type": reply.media_type, "Cache-Control": "no-store", **reply.headers}
+    return Response(content, status_code=reply.status, headers=headers)
+
+
+def _mutate(service: Service, endpoint: Endpoint, call: Call) -> Reply:
+    """Do a mutation, once for each Idempotency-Key."""
+    header = call.headers.get("idempotency-key")
+    key = None if header is None else _key(call, header)
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with service.ledger.writing() as connection:
+                if key is None:
+                    done: Reply = endpoint.handler(service, call, connection)
+                    return done
+                earlier = idempotency.stored(connection, key)
+                if earlier is not None:
+                    headers = {**earlier.headers, "Idempotent-Replayed": "true"}
+                    media = headers.pop("Content-Type", JSON)
+                    return Reply(status=earlier.status, body=earlier.body, headers=headers, media_type=media)
+                reply: Reply = endpoint.handler(service, call, connection)
+                content = reply.content(call.trace.id)
+                reply = Reply(
+                    status=reply.status,
+                    body=content,
+                    headers=reply.headers,
+                    media_type=reply.media_type,
+                )
+                kept = {**reply.headers, "Content-Type": reply.media_type}
+                idempotency.store(connection, key, idempotency.Answer(reply.status, kept, content), now=call.now)
+                return reply
+        except KeyReusedError as error:
+            raise Problem(422, CONFLICT, error.message) from error
+        except IntegrityError:
+            # Somebody else with this key was faster: the answer is there at the next look.
+            if key is None or time.monotonic() > until:
+                raise
+        except OperationalError as error:
+            raise Problem(
+                409 if key else 503,
+                CONFLICT if key else UNAVAILABLE,
+                "the ledger is busy: another request is still under way",
+                headers={"Retry-After": "1"},
+            ) from error
+
+
+def _key(call: Call, header: str) -> idempotency.Key:
+    try:
+        key = str(uuid.UUID(header))
+    except ValueError as error:
+        raise invalid("Idempotency-Key", f"{header!r} is no UUID") from error
+    if key != header.lower():
+        raise invalid("Idempotency-Key", f"{header!r} is no UUID in its usual form")
+    return idempotency.make_key(
+        tenant=call.caller.tenant,
+        client=call.caller.client,
+        method=call.method,
+        path=call.path,
+        key=key,
+        body=_canonical(call.body),
+    )
+
+
+def _canonical(body: bytes) -> bytes:
+    """Return a body that says the same in the same bytes; what is no JSON stays as it is, and is refused later."""
+    try:
+        return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return body
+
+
+def _problem(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)  # noqa: S101 - it is registered for nothing else
+    state = request.scope["state"]
+    body = problem.body(trace_id=state["trace"].id, timestamp=format_time(_now()))
+    headers = {"Content-Type": JSON, "Cache-Control": "no-store", **problem.headers}
+    return Response(dumps(body), status_code=problem.status, headers=headers)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
+    return _problem(request, Problem(error.status_code, REQUEST, str(error.detail), headers=error.headers or {}))
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    trace = request.scope["state"]["trace"].id
+    LOG.error("trace %s: %s %s failed", trace, request.method, request.scope["path"], exc_info=error)
+    return _problem(request, Problem(500, INTERNAL, "something went wrong here; the log has the trace"))
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

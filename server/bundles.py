@@ -1,0 +1,74 @@
+"""What a finished run left: bundle, manifest, provenance, and where copies of the bundle are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bundle.errors import BundleError
+from bundle.source import open_bundle
+from ledger import distributions
+from server import views
+from server.context import JSON, Reply
+from server.problems import EMPTY, INTERNAL, NO_BUNDLE, Problem, invalid
+from server.runs import ending, find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server.context import Call
+    from server.service import Service
+
+FLAGS = {"true": True, "false": False}
+MEDIA_TYPES = {"tar.zst": "application/zstd", "zip": "application/zip"}
+
+
+def list_distributions(service: Service, call: Call) -> Reply:
+    """List every registered target of a run, whatever became of it."""
+    call.only()
+    with service.ledger.reading() as connection:
+        row = find(connection, call)
+        targets = distributions.of_runs(connection, [row["run_id"]])[row["run_id"]]
+    return Reply(body={"items": [views.distribution(each) for each in targets]})
+
+
+def manifest(service: Service, call: Call) -> Reply:
+    """Return the signed export.json, or its detached signature."""
+    return _member(service, call, "export.json")
+
+
+def provenance(service: Service, call: Call) -> Reply:
+    """Return the signed provenance.json, or its detached signature."""
+    return _member(service, call, "provenance.json")
+
+
+def held(service: Service, call: Call) -> tuple[Mapping[str, Any], Path]:
+    """Return the target that holds a run's bundle for download, and the bundle's path.
+
+    Raises:
+        Problem: There is no such run (404), or no bundle of it (409; 422 when it ended because nothing matched).
+    """
+    with service.ledger.reading() as connection:
+        row = find(connection, call)
+        targets = distributions.of_runs(connection, [row["run_id"]])[row["run_id"]]
+    if row["status"] == "failed" and row["error_code"] == "empty":
+        raise Problem(422, EMPTY, f"run {row['run_id']} matched no records")
+    mine = next((each for each in targets if each["state"] == "finished" and each["path"]), None)
+    if row["status"] != "success" or mine is None:
+        state = "has expired" if row["status"] == "success" else f"has no bundle: it is {row['status']}"
+        details = {"status": "expired"} if row["status"] == "success" else ending(row)
+        raise Problem(409, NO_BUNDLE, f"run {row['run_id']} {state}", details=[details])
+    return mine, Path(mine["path"])
+
+
+def _member(service: Service, call: Call, name: str) -> Reply:
+    call.only("signature")
+    wanted = call.query.get("signature", "false")
+    if wanted not in FLAGS:
+        raise invalid("signature", f"{wanted!r} is neither true nor false")
+    _, path = held(service, call)
+    try:
+        content = open_bundle(path).read(f"{name}.sig" if FLAGS[wanted] else name)
+    except (OSError, BundleError) as error:
+        raise Problem(500, INTERNAL, f"the bundle of {call.params['runId']} cannot be read") from error
+    return Reply(body=content, media_type="text/plain; charset=utf-8" if FLAGS[wanted] else JSON)

@@ -1,0 +1,48 @@
+"""Every endpoint of the API."""
+
+from __future__ import annotations
+
+from server import bundles, downloads, runs, streaming
+from server.models import CancelRequest, RunRequest
+from server.routing import Endpoint, Scope
+from server.service import BASE
+
+RUN = f"{BASE}/runs/{{runId}}"
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET", path=f"{BASE}/runs", handler=runs.list_runs, scope=Scope.READ, section="4.2",
+        summary="List runs, newest first.",
+    ),
+    Endpoint(
+        method="POST", path=f"{BASE}/runs", handler=runs.submit, scope=Scope.RUN, section="4.1", mutation=True,
+        summary="Submit an export run.", request=RunRequest, status=202,
+    ),
+    Endpoint(
+        method="GET", path=RUN, handler=runs.show, scope=Scope.READ, section="4.3", summary="Show a run.",
+    ),
+    Endpoint(
+        method="POST", path=f"{RUN}:cancel", handler=runs.cancel, scope=Scope.RUN, section="4.4", mutation=True,
+        summary="Cancel a run.", request=CancelRequest, status=202,
+    ),
+    Endpoint(
+        method="GET", path=f"{RUN}/events", handler=streaming.events_of, scope=Scope.READ, section="5.1", streams=True,
+        summary="Follow a run's events, or read them as NDJSON.",
+    ),
+    Endpoint(
+        method="GET", path=f"{RUN}/download", handler=downloads.download, scope=Scope.DOWNLOAD, section="6.1",
+        streams=True, summary="Download the bundle.",
+    ),
+    Endpoint(
+        method="GET", path=f"{RUN}/manifest", handler=bundles.manifest, scope=Scope.DOWNLOAD, section="6.2",
+        summary="Read the signed manifest, or its signature.",
+    ),
+    Endpoint(
+        method="GET", path=f"{RUN}/provenance", handler=bundles.provenance, scope=Scope.DOWNLOAD, section="6.3",
+        summary="Read the signed provenance, or its signature.",
+    ),
+    Endpoint(
+        method="GET", path=f"{RUN}/distributions", handler=bundles.list_distributions, scope=Scope.READ,
+        section="6.4", summary="List every registered target of a run.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,138 @@
+"""Between the ledger and Prefect: runs go there, and what becomes of them comes back.
+
+Two loops, safe to run in several servers at once: the dispatcher claims rows, and the first terminal event wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ledger import dispatch, states
+from ledger.times import SECOND
+from server.prefect_api import ENDED, PrefectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ledger.database import Ledger
+    from server.prefect_api import FlowRunState, PrefectApi
+
+LOG = logging.getLogger("export_center.engine")
+
+DISPATCH_SECONDS = 0.05
+"""How often the ledger is asked for something to dispatch: it is one indexed look-up."""
+
+WATCH_SECONDS = 1.0
+SILENT_SECONDS = 120
+"""A run whose process has not been heard of for so long, and that Prefect does not have at work, has crashed."""
+
+QUIET_ENDS = {"CANCELLED": "canceled", "CANCELLING": "canceled"}
+
+
+class Engine:
+    """Runs both loops in threads of this process."""
+
+    def __init__(self, ledger: Ledger, prefect: PrefectApi, clock: Callable[[], int]) -> None:
+        """Do nothing yet."""
+        self._ledger, self._prefect, self._clock = ledger, prefect, clock
+        self._ended = threading.Event()
+        self._prepared = False
+        self._threads = [
+            threading.Thread(target=self._loop, args=args, name=name, daemon=True)
+            for name, args in {
+                "dispatcher": (self.dispatch_once, DISPATCH_SECONDS),
+                "reconciler": (self.reconcile_once, WATCH_SECONDS),
+            }.items()
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both loops, and wait for them."""
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _loop(self, once: Callable[[], object], seconds: float) -> None:
+        while not self._ended.wait(seconds):
+            try:
+                once()
+            except PrefectError as error:
+                LOG.warning("%s", error)
+                self._ended.wait(1)
+            except Exception:
+                # Whatever it was, the next round may go well; a loop that ends would leave runs pending for ever.
+                LOG.exception("the engine's loop goes on after an error")
+                self._ended.wait(1)
+
+    def dispatch_once(self) -> int:
+        """Hand over what waits; return how many runs that were."""
+        with self._ledger.reading() as connection:
+            if not dispatch.is_waiting(connection, now=self._clock()):
+                return 0
+        with self._ledger.writing() as connection:
+            claimed = dispatch.claim(connection, now=self._clock())
+        for row in claimed:
+            self._dispatch(row)
+        return len(claimed)
+
+    def _dispatch(self, row: Mapping[str, Any]) -> None:
+        run_id = row["run_id"]
+        try:
+            if not self._prepared:
+                self._prefect.prepare()
+                self._prepared = True
+            flow_run = self._create(row)
+        except PrefectError as error:
+            LOG.warning("run %s is not dispatched yet: %s", run_id, error)
+            with self._ledger.writing() as connection:
+                dispatch.postpone(connection, run_id, tries=row["dispatch_tries"], now=self._clock())
+            return
+        with self._ledger.writing() as connection:
+            wanted = dispatch.dispatched(connection, run_id, flow_run)
+        if not wanted:
+            self._prefect.cancel(flow_run, message="the run was canceled before it was dispatched")
+
+    def _create(self, row: Mapping[str, Any]) -> str:
+        tags = [f"tenant:{row['tenant']}", f"profile:{row['profile_base']}"]
+        deployment = self._prefect.deployment(f"{row['tenant']}.{row['profile_base']}", tags=tags)
+        return self._prefect.create_run(
+            deployment,
+            row["run_id"],
+            queue=row["priority"],
+            tags=[*tags, f"run:{row['run_id']}", f"trace:{row['trace_id']}"],
+            trace_parent=row["trace_parent"],
+        )
+
+    def reconcile_once(self) -> int:
+        """Compare active runs with what Prefect says of them; return how many ended by that."""
+        with self._ledger.reading() as connection:
+            rows = dispatch.at_work(connection)
+        if not rows:
+            return 0
+        known = self._prefect.states([row["flow_run_id"] for row in rows])
+        return sum(self._reconcile(row, known.get(row["flow_run_id"])) for row in rows)
+
+    def _reconcile(self, row: Mapping[str, Any], found: FlowRunState | None) -> bool:
+        run_id, now = row["run_id"], self._clock()
+        if found is not None and found.kind not in ENDED:
+            if row["cancel_requested_at"] is not None and found.kind != "CANCELLING":
+                self._prefect.cancel(row["flow_run_id"], message=f"canceled by {row['canceled_by']}")
+            silent = now - (row["heartbeat_at"] or row["created_at"]) > SILENT_SECONDS * SECOND
+            if found.kind not in ("RUNNING", "PENDING", "CANCELLING") or not silent:
+                return False
+        with self._ledger.writing() as connection:
+            if row["cancel_requested_at"] is not None or (found is not None and found.kind in QUIET_ENDS):
+                return states.cancel(connection, run_id, now=now)
+            why = "Prefect does not know it any more" if found is None else found.message or found.kind.lower()
+            error = {
+                "code": "ERR_EXPORT_INTERNAL",
+                "message": f"the run's process ended without a result: {why}",
+                "details": [],
+            }
+            return states.fail(connection, run_id, error_code="crashed", error=error, now=now)

@@ -1,0 +1,150 @@
+"""Prefect's REST API, as far as the service needs it: the only reader of its JSON.
+
+Measured with Prefect 3.8.8: creating is idempotent by key, states are changed by ``set_state``, lists hold at most 200.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+POOL = "export-center"
+FLOW = "export-run"
+ENTRYPOINT = "flows.service.export_run"
+QUEUES = {"high": 1, "standard": 2, "low": 3}
+"""Priorities as work queues; 1 goes first."""
+
+PAGE = 200
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+HTTP_CONFLICT, HTTP_UNAVAILABLE = 409, 503
+BUSY_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
+
+
+class PrefectError(Exception):
+    """Prefect cannot be reached, or refused; then ``status`` says how."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.status = status
+
+
+class FlowRunState(NamedTuple):
+    """What Prefect says of a run; ``kind`` is one of its state types, such as "CRASHED"."""
+
+    kind: str
+    message: str
+
+
+class PrefectApi:
+    """A client of one Prefect server. Safe to use from several threads."""
+
+    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+        """Take the API's address, as in "http://127.0.0.1:4200/api"."""
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+        self._deployments: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def is_ready(self) -> str | None:
+        """Return None when Prefect answers, else what is wrong."""
+        try:
+            self._call("GET", "/health")
+        except PrefectError as error:
+            return str(error)
+        return None
+
+    def prepare(self) -> None:
+        """Make the work pool with its queues, and the flow, unless they are there."""
+        self._make("/work_pools/", {"name": POOL, "type": "process", "base_job_template": {}})
+        for name, priority in QUEUES.items():
+            self._make(f"/work_pools/{POOL}/queues/", {"name": name, "priority": priority})
+
+    def deployment(self, name: str, *, tags: Sequence[str]) -> str:
+        """Return the id of a profile's deployment, which is made unless it is there."""
+        if name not in self._deployments:
+            flow = self._call("POST", "/flows/", {"name": FLOW})["id"]
+            wanted = {
+                "name": name,
+                "flow_id": flow,
+                "entrypoint": ENTRYPOINT,
+                "work_pool_name": POOL,
+                "work_queue_name": "standard",
+                "tags": list(tags),
+                "enforce_parameter_schema": False,
+                "paused": False,
+            }
+            self._deployments[name] = self._call("POST", "/deployments/", wanted)["id"]
+        return self._deployments[name]
+
+    def create_run(self, deployment: str, run_id: str, *, queue: str, tags: Sequence[str], trace_parent: str) -> str:
+        """Return the id of the flow run of a run; twice makes nothing twice."""
+        wanted = {
+            "name": run_id,
+            "parameters": {"run_id": run_id},
+            "idempotency_key": run_id,
+            "tags": list(tags),
+            "labels": {"__OTEL_TRACEPARENT": trace_parent},
+            "work_queue_name": queue,
+            "state": {"type": "SCHEDULED"},
+        }
+        try:
+            made: str = self._call("POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"]
+        except PrefectError:
+            # It may have been removed by hand; the next try makes it again.
+            self._deployments.clear()
+            raise
+        return made
+
+    def states(self, flow_run_ids: Sequence[str]) -> Mapping[str, FlowRunState]:
+        """Return what Prefect says of flow runs; ids it does not know are missing."""
+        found: dict[str, FlowRunState] = {}
+        for start in range(0, len(flow_run_ids), PAGE):
+            some = list(flow_run_ids[start : start + PAGE])
+            listed = self._call("POST", "/flow_runs/filter", {"flow_runs": {"id": {"any_": some}}, "limit": PAGE})
+            for each in listed:
+                state = each.get("state") or {}
+                found[each["id"]] = FlowRunState(each.get("state_type") or "", state.get("message") or "")
+        return found
+
+    def cancel(self, flow_run_id: str, *, message: str) -> None:
+        """Ask Prefect to end a flow run; one that no process has begun ends at once."""
+        found = self.states([flow_run_id]).get(flow_run_id)
+        if found is None or found.kind in ENDED:
+            return
+        kind = "CANCELLED" if found.kind == "SCHEDULED" else "CANCELLING"
+        state = {"type": kind, "name": kind.capitalize(), "message": message}
+        self._call("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state, "force": False})
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """Ask, and ask again while Prefect's SQLite is busy, which it answers with 503 at once."""
+        for pause in (*BUSY_PAUSES, None):
+            try:
+                answer = self._http.request(method, path, json=body)
+            except httpx.HTTPError as error:
+                raise PrefectError(f"Prefect cannot be reached: {error}") from error
+            if answer.status_code != HTTP_UNAVAILABLE or pause is None:
+                break
+            time.sleep(pause)
+        return answer
+
+    def _make(self, path: str, wanted: Mapping[str, Any]) -> None:
+        try:
+            self._call("POST", path, wanted)
+        except PrefectError as error:
+            if error.status != HTTP_CONFLICT:
+                raise
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        answer = self._send(method, path, body)
+        if answer.is_error:
+            said = f"Prefect refused {method} {path}: {answer.status_code} {answer.text[:300]}"
+            raise PrefectError(said, status=answer.status_code)
+        return answer.json() if answer.content else None

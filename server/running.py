@@ -1,0 +1,135 @@
+"""The service on one machine: the application, its engine, and Prefect beside it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from ledger.database import open_ledger
+from server.app import make_app
+from server.builtin import BuiltinProfiles
+from server.embedded import Embedded
+from server.engine import Engine
+from server.open_door import WARNING, OpenDoor, require_loopback
+from server.prefect_api import PrefectApi
+from server.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+LOG = logging.getLogger("export_center.server")
+GRACE_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What the service is to be.
+
+    Attributes:
+        home: Folder of all state.
+        ledger: Its address.
+        host: Address to listen on.
+        port: Port to listen on.
+        prefect: API of a Prefect server that is there already; None to run one beside.
+        subject: Who callers are while authentication is off.
+        tenant: Whose things, when a request names nobody.
+    """
+
+    home: Path
+    ledger: str
+    host: str
+    port: int
+    prefect: str | None
+    subject: str
+    tenant: str
+
+
+def serve(wanted: Serving) -> None:
+    """Serve until the process is told to end.
+
+    Raises:
+        Problem: Authentication is off on an address that others reach.
+        LedgerError: The ledger cannot be opened.
+    """
+    require_loopback(wanted.host)
+    LOG.warning("%s", WARNING)
+    with _parts(wanted) as app:
+        config = uvicorn.Config(
+            app,
+            host=wanted.host,
+            port=wanted.port,
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            server_header=False,
+            date_header=True,
+        )
+        uvicorn.Server(config).run()
+
+
+@contextmanager
+def _parts(wanted: Serving) -> Iterator[ASGIApp]:
+    """Start what stands around the application, and end it afterwards."""
+    ledger = open_ledger(wanted.ledger)
+    embedded = None
+    if wanted.prefect is None:
+        port = free_port()
+        prefect = PrefectApi(f"http://127.0.0.1:{port}/api")
+        embedded = Embedded(wanted.home, port=port, ready=lambda: prefect.is_ready() is None)
+        embedded.start()
+    else:
+        prefect = PrefectApi(wanted.prefect)
+    engine = Engine(ledger, prefect, clock)
+    engine.start()
+    service = Service(
+        ledger=ledger,
+        profiles=BuiltinProfiles(),
+        authenticate=OpenDoor(subject=wanted.subject, tenant=wanted.tenant),
+        bundles=wanted.home / "bundles",
+        clock=clock,
+        ready={"prefect": prefect.is_ready},
+    )
+    try:
+        yield make_app(service, more=_health(service))
+    finally:
+        engine.stop()
+        if embedded is not None:
+            embedded.stop()
+        prefect.close()
+        ledger.close()
+
+
+def _health(service: Service) -> tuple[Route, ...]:
+    def healthz(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    def readyz(_request: Request) -> JSONResponse:
+        checks: dict[str, Callable[[], str | None]] = dict(service.ready)
+        found = {name: check() for name, check in checks.items()}
+        wrong = {name: why for name, why in found.items() if why is not None}
+        return JSONResponse({"status": "unavailable" if wrong else "ok", "checks": found}, 503 if wrong else 200)
+
+    return Route("/healthz", healthz), Route("/readyz", readyz)
+
+
+def clock() -> int:
+    """Return the time, in microseconds since the epoch: the only clock of the service."""
+    return time.time_ns() // 1000
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,252 @@
+"""Runs: submit, list, look at, cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from flows.criteria import merge, parse_instant, parse_selectors
+from flows.errors import ProfileNotFoundError, ValidationError
+from ledger import audit, distributions, events, runs, states
+from ledger.errors import FinishedError, QuotaError, TooManyRunsError, UnknownRunError
+from ledger.runs import Filters, Submission
+from ledger.tables import ACTIVE, TERMINAL
+from ledger.times import format_time
+from server import views
+from server.context import Reply
+from server.models import CancelRequest, RunRequest, checked
+from server.problems import (
+    FORBIDDEN,
+    NO_BUNDLE,
+    NO_PROFILE,
+    NOT_FOUND,
+    QUOTA,
+    TOO_MANY_RUNS,
+    VALIDATION,
+    Problem,
+    invalid,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from flows.profiles import LoadedProfile
+    from server.context import Call
+    from server.service import Service
+
+STATUSES = (*ACTIVE, *TERMINAL)
+LATER = "2"
+"""Seconds until a submitted run is worth another look."""
+
+
+def submit(service: Service, call: Call, connection: Connection) -> Reply:
+    """Take a run in."""
+    asked = checked(RunRequest, call.json())
+    loaded = _profile(service, call.caller.tenant, asked.profile_id)
+    selectors = _selectors(loaded, asked.selectors, call)
+    _policy(loaded, asked.policy_snapshot_id)
+    if asked.options.as_of is not None:
+        _instant(asked.options.as_of)
+    submission = Submission(
+        tenant=call.caller.tenant,
+        profile_id=asked.profile_id,
+        profile_base=asked.profile_id.partition("@")[0],
+        profile_revision=loaded.revision,
+        profile_commit=loaded.commit,
+        selectors=selectors,
+        policy_snapshot_id=asked.policy_snapshot_id,
+        options=asked.options.model_dump(by_alias=True, exclude_none=True),
+        priority=asked.options.priority,
+        created_by=call.caller.subject,
+        trace_id=call.trace.id,
+        trace_parent=call.trace.parent,
+    )
+    return take(service, call, connection, submission, kinds=loaded.profile.distribution)
+
+
+def take(
+    service: Service, call: Call, connection: Connection, submission: Submission, *, kinds: tuple[str, ...]
+) -> Reply:
+    """Write a submission into the ledger, or say why not."""
+    try:
+        run_id = runs.submit(connection, submission, limits=service.limits, now=call.now)
+    except (QuotaError, TooManyRunsError) as error:
+        code = QUOTA if isinstance(error, QuotaError) else TOO_MANY_RUNS
+        raise Problem(
+            429,
+            code,
+            error.message,
+            details=[{"retryAfterSeconds": error.retry_after}],
+            headers={"Retry-After": str(error.retry_after)},
+        ) from error
+    distributions.register(connection, run_id, kinds)
+    entry = audit.Entry(
+        tenant=submission.tenant,
+        actor=submission.created_by,
+        action="run.submit",
+        target=run_id,
+        data={"profileId": submission.profile_id, "traceId": submission.trace_id},
+    )
+    audit.record(connection, entry, now=call.now)
+    shown = views.submitted(runs.find(connection, run_id, tenant=submission.tenant))
+    return Reply(status=202, body=shown, headers={"Location": shown["links"]["self"], "Retry-After": LATER})
+
+
+def list_runs(service: Service, call: Call) -> Reply:
+    """List runs, newest first."""
+    call.only("status", "profileId", "traceId", "page", "pageSize")
+    page, size = call.page()
+    filters = Filters(
+        statuses=_statuses(call.query.get("status")),
+        profile_id=_profile_filter(call.query.get("profileId")),
+        trace_id=call.query.get("traceId"),
+    )
+    with service.ledger.reading() as connection:
+        rows, total = runs.page(connection, call.caller.tenant, filters, offset=(page - 1) * size, limit=size)
+        last = events.latest(connection, [row["run_id"] for row in rows])
+    items = [views.listed(row, last.get(row["run_id"]), now=call.now) for row in rows]
+    return Reply(
+        body={"items": items, "page": page, "pageSize": size},
+        headers={"X-Total-Count": str(total), **pages(call, page, size, total)},
+    )
+
+
+def show(service: Service, call: Call) -> Reply:
+    """Show a run."""
+    call.only()
+    run_id = call.params["runId"]
+    with service.ledger.reading() as connection:
+        row = find(connection, call)
+        last = events.latest(connection, [run_id])
+        targets = distributions.of_runs(connection, [run_id])
+    shown = views.detailed(row, last.get(run_id), targets[run_id], now=call.now)
+    return Reply(body=shown, headers={} if row["status"] in TERMINAL else {"Retry-After": LATER})
+
+
+def cancel(service: Service, call: Call, connection: Connection) -> Reply:  # noqa: ARG001 - every mutation is called so
+    """Ask a run to end."""
+    asked = checked(CancelRequest, call.json(optional=True))
+    run_id = call.params["runId"]
+    find(connection, call)
+    try:
+        news = states.request_cancel(
+            connection, run_id, tenant=call.caller.tenant, by=call.caller.subject, reason=asked.reason, now=call.now
+        )
+    except FinishedError as error:
+        row = find(connection, call)
+        raise Problem(409, NO_BUNDLE, error.message, details=[ending(row)]) from error
+    if news:
+        entry = audit.Entry(
+            tenant=call.caller.tenant,
+            actor=call.caller.subject,
+            action="run.cancel",
+            target=run_id,
+            data={"reason": asked.reason},
+        )
+        audit.record(connection, entry, now=call.now)
+    row = find(connection, call)
+    shown = {**views.submitted(row), "cancelRequestedAt": format_time(row["cancel_requested_at"])}
+    return Reply(status=202, body=shown, headers={"Retry-After": LATER})
+
+
+def find(connection: Connection, call: Call) -> Mapping[str, Any]:
+    """Return the run that the path names.
+
+    Raises:
+        Problem: There is none of this tenant.
+    """
+    try:
+        return runs.find(connection, call.params["runId"], tenant=call.caller.tenant)
+    except UnknownRunError as error:
+        raise Problem(404, NOT_FOUND, error.message) from error
+
+
+def ending(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ERR_EXPORT_007 says of a run: who canceled it and when, or how it stands."""
+    if row["status"] == "canceled":
+        return {
+            "canceledBy": row["canceled_by"],
+            "canceledAt": format_time(row["ended_at"]),
+            "reason": row["cancel_reason"],
+        }
+    return {"status": row["status"]}
+
+
+def pages(call: Call, page: int, size: int, total: int) -> dict[str, str]:
+    """Return the Link header of a page (RFC 8288)."""
+    final = max(-(-total // size), 1)
+    wanted = {"first": 1, "prev": min(page - 1, final), "next": page + 1, "last": final}
+    if page <= 1:
+        del wanted["prev"]
+    if page >= final:
+        del wanted["next"]
+    others = [(name, value) for name, value in call.query.multi_items() if name not in ("page", "pageSize")]
+    found = [
+        f'<{call.path}?{urlencode([*others, ("page", number), ("pageSize", size)])}>; rel="{name}"'
+        for name, number in wanted.items()
+    ]
+    return {"Link": ", ".join(found)}
+
+
+def _profile(service: Service, tenant: str, profile_id: str) -> LoadedProfile:
+    missing = Problem(404, NO_PROFILE, f"Profile {profile_id} not found for tenant {tenant}")
+    try:
+        loaded = service.profiles.find(tenant, profile_id)
+    except ProfileNotFoundError as error:
+        raise missing from error
+    if not service.profiles.is_active(tenant, profile_id):
+        raise missing
+    return loaded
+
+
+def _selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """Return the run's selectors as posted, once they are known to be good and the caller's own."""
+    tenants = given.get("tenants")
+    if isinstance(tenants, list):
+        foreign = [each for each in tenants if each not in call.caller.tenants]
+        if foreign:
+            raise Problem(403, FORBIDDEN, f"selectors.tenants: {foreign[0]!r} is none of the caller's tenants")
+    try:
+        parse_selectors({"tenants": [call.caller.tenant], **merge(loaded.profile.selectors, given)})
+    except ValidationError as error:
+        raise validation(error, "selectors") from error
+    return dict(given)
+
+
+def validation(error: ValidationError, under: str) -> Problem:
+    """Return what the API says of an error of validation; fields lie under one of the body."""
+    details = [{"field": f"{under}.{each.field}".rstrip("."), "message": each.message} for each in error.details]
+    return Problem(400, VALIDATION, error.message, details=details or [{"field": under, "message": error.message}])
+
+
+def _policy(loaded: LoadedProfile, snapshot: str | None) -> None:
+    mode = loaded.profile.policy_snapshot_mode
+    if mode == "required" and snapshot is None:
+        raise invalid("policySnapshotId", f"profile {loaded.profile.profile_id} requires one")
+    if mode == "none" and snapshot is not None:
+        raise invalid("policySnapshotId", f"profile {loaded.profile.profile_id} takes none")
+
+
+def _instant(text: str) -> None:
+    try:
+        parse_instant(text)
+    except ValueError as error:
+        raise invalid("options.asOf", str(error)) from error
+
+
+def _statuses(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    if text == "active":
+        return ACTIVE
+    if text not in STATUSES:
+        raise invalid("status", f"{text!r} is none of active, {', '.join(STATUSES)}")
+    return (text,)
+
+
+def _profile_filter(text: str | None) -> str | None:
+    if text is not None and "@" in text and not text.rpartition("@")[2].isdecimal():
+        raise invalid("profileId", f"{text!r} is no profile id")
+    return text

@@ -1,0 +1,70 @@
+"""The service's parts as values: what handlers are made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ledger.runs import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from flows.profiles import LoadedProfile
+    from ledger.database import Ledger
+    from server.caller import Caller
+
+BASE = "/api/export"
+
+
+class Profiles(Protocol):
+    """Where profiles are found."""
+
+    def find(self, tenant: str, profile_id: str) -> LoadedProfile:
+        """Return the newest revision of a profile, or the one that ``id@n`` names, whether active or not.
+
+        Raises:
+            flows.errors.ProfileNotFoundError: There is none that this tenant may see.
+        """
+
+    def is_active(self, tenant: str, profile_id: str, /) -> bool:
+        """Whether runs of it may be submitted."""
+
+
+class Authenticate(Protocol):
+    """Decides who calls."""
+
+    def __call__(
+        self, method: str, raw_path: str, headers: Sequence[tuple[bytes, bytes]], scope: str, now: int, /
+    ) -> Caller:
+        """Return the caller of a request.
+
+        Raises:
+            server.problems.Problem: Nobody who may do this.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Everything that handlers need.
+
+    Attributes:
+        ledger: What is remembered.
+        profiles: What can be run.
+        authenticate: Who calls.
+        bundles: Folder of finished bundles: ``<tenant>/<runId>/``.
+        limits: What a tenant may have that has no limits of its own.
+        clock: The time, in microseconds since the epoch.
+        max_body: Bytes of the largest body.
+        ready: Named checks for /readyz; each returns None, or what is wrong.
+    """
+
+    ledger: Ledger
+    profiles: Profiles
+    authenticate: Authenticate
+    bundles: Path
+    clock: Callable[[], int]
+    limits: Limits = field(default_factory=Limits)
+    max_body: int = 1 << 20
+    ready: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
