@@ -48,19 +48,20 @@ async def events_of(service: Service, call: Call, request: Request) -> Response:
     return EventSourceResponse(
         _live(service, row["run_id"], after),
         ping=HEARTBEAT_SECONDS,
-        ping_message_factory=lambda: ServerSentEvent(comment="ping"),
+        ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
         sep="\n",
         headers={"Cache-Control": "no-store"},
     )
 
 
 async def _live(service: Service, run_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    yield ServerSentEvent(retry=RETRY_MS)
+    # In a block of its own, retry would be an event without data to clients that do not drop those.
+    retry: int | None = RETRY_MS
     while True:
         told = await anyio.to_thread.run_sync(_read, service, run_id, after)
         for event in told:
-            yield ServerSentEvent(id=str(event.seq), event=event.type, data=event.data)
-            after = event.seq
+            yield ServerSentEvent(id=str(event.seq), event=event.type, data=event.data, retry=retry, sep="\n")
+            after, retry = event.seq, None
             if event.type in events.LAST:
                 return
         if not told:

@@ -1,0 +1,198 @@
+"""The service over HTTP, on real evidence: real uvicorn and ledger; an engine of threads stands for Prefect."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+
+from bundle.keys import generate_key_pair, save_key_pair
+from flows.recorded import CanceledRunError, Installation, perform
+from ledger.database import open_ledger
+from server.app import make_app
+from server.builtin import BuiltinProfiles
+from server.engine import Engine
+from server.open_door import OpenDoor
+from server.prefect_api import FlowRunState, PrefectError
+from server.running import clock, free_port
+from server.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ledger.database import Ledger
+
+
+class FakePrefect:
+    """Does what Prefect does, in threads of this process: each flow run is one, begun when ``held`` lets it."""
+
+    def __init__(self, ledger: Ledger, here: Installation) -> None:
+        self._ledger, self._here = ledger, here
+        self._states: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self.held = threading.Event()
+        self.held.set()
+        self.is_down = False
+        self.asked: list[str] = []
+
+    def prepare(self) -> None:
+        self._look("prepare")
+
+    def deployment(self, name: str, *, tags: Sequence[str]) -> str:  # noqa: ARG002 - as the real one
+        self._look("deployment")
+        return name
+
+    def create_run(self, deployment: str, run_id: str, *, queue: str, tags: Sequence[str], trace_parent: str) -> str:  # noqa: ARG002
+        self._look("create")
+        if run_id not in self._keys:
+            self._keys[run_id] = f"flow-{run_id}"
+            self._states[f"flow-{run_id}"] = "SCHEDULED"
+            threading.Thread(target=self._run, args=(run_id,), daemon=True).start()
+        return self._keys[run_id]
+
+    def states(self, flow_run_ids: Sequence[str]) -> Mapping[str, FlowRunState]:
+        self._look("states")
+        return {name: FlowRunState(self._states[name], "") for name in flow_run_ids if name in self._states}
+
+    def cancel(self, flow_run_id: str, *, message: str) -> None:  # noqa: ARG002 - as the real one
+        self._look("cancel")
+        if self._states[flow_run_id] == "SCHEDULED":
+            self._states[flow_run_id] = "CANCELLED"
+
+    def is_ready(self) -> str | None:
+        return "down" if self.is_down else None
+
+    def crash(self, run_id: str) -> None:
+        """End a flow run as a killed process does: without a word."""
+        self._states[f"flow-{run_id}"] = "CRASHED"
+
+    def forget(self, run_id: str) -> None:
+        """Know nothing of a flow run any more."""
+        del self._states[f"flow-{run_id}"]
+
+    def _look(self, what: str) -> None:
+        if self.is_down:
+            raise PrefectError("Prefect cannot be reached")
+        self.asked.append(what)
+
+    def _run(self, run_id: str) -> None:
+        self.held.wait()
+        name = f"flow-{run_id}"
+        if self._states.get(name) != "SCHEDULED":
+            return
+        self._states[name] = "RUNNING"
+        try:
+            perform(self._ledger, run_id, self._here, flow_run_id=name)
+        except CanceledRunError:
+            self._states[name] = "CANCELLED"
+        except Exception:  # noqa: BLE001 - as an engine
+            self._states[name] = "FAILED"
+        else:
+            self._states[name] = "COMPLETED"
+
+
+class Running:
+    """A running service, and a client of it."""
+
+    def __init__(self, service: Service, prefect: FakePrefect, engine: Engine, port: int) -> None:
+        self.service, self.prefect, self.engine, self.port = service, prefect, engine, port
+        self.url = f"http://127.0.0.1:{port}"
+        self.http = httpx.Client(base_url=f"{self.url}/api/export", timeout=30, headers={"X-Stella-Tenant": "acme"})
+
+    def submit(self, **body: Any) -> str:
+        answer = self.http.post("/runs", json={"profileId": "json-raw", **body})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["runId"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        answer = self.http.get(f"/runs/{run_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def ended(self, run_id: str, *, seconds: float = 30) -> dict[str, Any]:
+        """Wait until a run is over, and return it."""
+        until = time.monotonic() + seconds
+        while (found := self.run(run_id))["status"] in ("pending", "running"):
+            assert time.monotonic() < until, found
+            time.sleep(0.02)
+        return found
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        lines = self.http.get(f"/runs/{run_id}/events", params={"format": "audit"}).text.splitlines()
+        return [httpx.Response(200, text=line).json() for line in lines]
+
+
+@pytest.fixture(scope="session")
+def evidence_home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path) -> Path:
+    """A home with the advisories of one feed, of tenant acme, and a key."""
+    from datetime import UTC, datetime
+
+    from evidence.ingest import IngestOptions, ingest
+    from evidence.store import Store
+
+    home = tmp_path_factory.mktemp("service")
+    options = IngestOptions(tenant="acme", observed_at=datetime.now(UTC))
+    ingest(Store(str(home / "evidence")), [sample_evidence / "osv-drupal.tar.zst"], options)
+    save_key_pair(home / "keys", "default", generate_key_pair("ecdsa-p256-sha256"))
+    return home
+
+
+@contextmanager
+def serving(home: Path, state: Path, **changes: Any) -> Iterator[Running]:
+    """Run a service whose ledger and bundles lie in ``state``."""
+    ledger = open_ledger(f"sqlite:///{state / 'ledger.db'}")
+    here = Installation(
+        store=str(home / "evidence"),
+        key=f"file:{home / 'keys' / 'default.key'}",
+        bundles=state / "bundles",
+        clock=clock,
+        workers=1,
+    )
+    prefect = FakePrefect(ledger, here)
+    engine = Engine(ledger, prefect, clock)  # type: ignore[arg-type]
+    service = Service(
+        ledger=ledger,
+        profiles=BuiltinProfiles(),
+        authenticate=OpenDoor(subject="user:ops", tenant="acme"),
+        bundles=here.bundles,
+        clock=clock,
+    )
+    service = replace(service, **changes)
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(make_app(service), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    engine.start()
+    running = Running(service, prefect, engine, port)
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield running
+    finally:
+        prefect.held.set()
+        running.http.close()
+        server.should_exit = True
+        thread.join()
+        engine.stop()
+        ledger.close()
+
+
+@pytest.fixture
+def start(evidence_home: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Return what starts a service; called twice, both share ledger and bundles."""
+    return lambda **changes: serving(evidence_home, tmp_path, **changes)
+
+
+@pytest.fixture
+def running(start: Callable[..., Any]) -> Iterator[Running]:
+    with start() as service:
+        yield service
