@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cli.complaints import complaint_about
+from cli.emptiness import HOW, NOTHING
 from cli.exits import FAILED
 from cli.options import format_option
 from cli.output import Format, chosen, note, show
@@ -153,7 +154,7 @@ def _store() -> Finding:
     store = open_store()
     snapshot = store.snapshot()
     if not snapshot.id:
-        return Finding("ok", f"{store.root} is empty", "Fill it with `export-center ingest PATH`.")
+        return Finding("warning", f"{NOTHING} into {store.root}", HOW)
     missing = [file for name in snapshot.tables for file in store.files(snapshot, name) if not _is_there(file)]
     if missing:
         finding = f"{len(missing)} files of snapshot {snapshot.id} are missing: {missing[0]}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.emptiness import warn_of_empty_store
 from cli.errors import UsageError
 from cli.options import TEXT, format_option
 from cli.output import emit, show
@@ -38,6 +39,7 @@ def stats(snapshot: int | None, wanted: str | None) -> None:
 
     store = open_store()
     chosen = store.snapshot(snapshot)
+    warn_of_empty_store(chosen.id)
     value = count(store, chosen) | {"policySnapshots": _policy_snapshots(store, chosen)}
 
     def table() -> Any:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec.structs import replace
 
+from cli.emptiness import refuse_empty_store, warn_about
 from cli.errors import UsageError
-from cli.options import PATH, format_option, profile_argument, selection_options
+from cli.options import OUT, format_option, profile_argument, selection_options
 from cli.output import show
+from cli.place import place_of
 from cli.rim import as_of, key_uri, settings, store_root
 from cli.tracing import timed, timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from rich.progress import Progress
 
@@ -33,16 +34,17 @@ LISTS = ("tenants", "products", "sboms", "ecosystems", "sources", "severities", 
 @click.command()
 @profile_argument
 @selection_options
-@click.option("--out", metavar="PATH", type=PATH, help="The bundle's file, or a folder for it.")
+@click.option("--out", metavar="PATH", type=OUT, help="The bundle's file, or a folder for it.")
+@click.option("--force", is_flag=True, help="Replace the file at --out even when it is no bundle.")
 @format_option
-def export(profile: str, out: Path | None, wanted: str | None, **wishes: Any) -> None:
+def export(profile: str, out: str | None, force: bool, wanted: str | None, **wishes: Any) -> None:
     """Run a profile and write its bundle.
 
     PROFILE is the id of a profile or a YAML file. What the options leave open is as the profile says.
 
     Example: export-center export json-raw --ecosystem npm --out npm.tar.zst
     """
-    show(run_export(profile, wanted_of(wishes), out=out), wanted)
+    show(run_export(profile, wanted_of(wishes), out=out, force=force), wanted)
 
 
 @click.command()
@@ -98,10 +100,10 @@ def run_plan(profile: str, wishes: dict[str, Any]) -> dict[str, Any]:
 
     made = timed("plan", prepare_plan, _request(settings(), profile, wishes))
     with timing("count"):
-        return preview(made)
+        return {**preview(made), "unmatched": warn_about(made, wishes)}
 
 
-def run_export(profile: str, wishes: dict[str, Any], *, out: Path | None = None) -> dict[str, Any]:
+def run_export(profile: str, wishes: dict[str, Any], *, out: str | None = None, force: bool = False) -> dict[str, Any]:
     """Run a profile with the settings of this machine, showing progress on a terminal."""
     from cli.tables import progress_bar
     from flows.pipeline import run
@@ -112,8 +114,11 @@ def run_export(profile: str, wishes: dict[str, Any], *, out: Path | None = None)
     configured = settings()
     asked = _request(configured, profile, wishes)
     # Before sources are read, and a folder and a key are made, for a run that cannot be.
-    prepare_plan(replace(asked, sources=Sources()))
-    place = _place(out, configured.home)
+    foreseen = prepare_plan(replace(asked, sources=Sources()))
+    if not configured.sources.relations:
+        refuse_empty_store(foreseen)
+        warn_about(foreseen, wishes)
+    place = place_of(out, configured.home, foreseen.profile.layout, force=force)
     request = replace(asked, key=key_uri(configured.key, configured.home), out=str(place))
     with progress_bar() as bar:
         step = _watched_on(bar)
@@ -145,26 +150,6 @@ def _shown_on(bar: Progress) -> Callable[[str, int, int], None]:
         bar.update(tasks[table], detail=f"{records:,} records, {size / 1e6:,.0f} MB")
 
     return show_progress
-
-
-def _place(out: Path | None, home: Path) -> Path:
-    """Return where the bundle goes, its folder made and tried.
-
-    Raises:
-        UnreadableError: The folder cannot be made or written.
-    """
-    from bundle.errors import UnreadableError
-
-    place = home / "bundles" if out is None else out
-    folder = place if out is None or place.is_dir() else place.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder):
-            return place
-    except OSError as error:
-        raise UnreadableError(
-            f"the folder {folder} cannot be written: {error.strerror}", advice="Choose another place with --out."
-        ) from error
 
 
 def _request(configured: Settings, profile: str, wishes: dict[str, Any]) -> ExportRequest:

@@ -40,6 +40,9 @@ class StoredText(click.ParamType[str]):
 TEXT = StoredText()
 PATH = NamedPath(path_type=Path)
 BUNDLE = NamedPath(path_type=str)
+OUT = NamedPath(path_type=str)
+"""As it was written: a slash at its end says that it is a folder."""
+
 
 bundle_argument = click.argument("bundle", metavar="BUNDLE", type=BUNDLE)
 profile_argument = click.argument("profile", metavar="PROFILE")

@@ -94,7 +94,7 @@ def _lists(selectors: Selectors) -> Iterator[Where]:
             (ids, list(selectors.sboms)),
         )
     if selectors.products:
-        patterns = [_glob(each) for each in selectors.products]
+        patterns = [glob(each) for each in selectors.products]
         yield Where(
             "len(list_filter(purls || [coalesce(subject, '')], lambda p: "
             "len(list_filter(?, lambda g: p LIKE g ESCAPE '\\')) > 0)) > 0",
@@ -102,7 +102,7 @@ def _lists(selectors: Selectors) -> Iterator[Where]:
         )
 
 
-def _glob(pattern: str) -> str:
+def glob(pattern: str) -> str:
     """Turn a pattern whose only wildcard is ``*`` into one for LIKE."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")

@@ -175,9 +175,18 @@ def totals(scan: Scan) -> list[tuple[str, int, int]]:
         FROM {CURRENT} AND {condition.sql}
         GROUP BY source ORDER BY source
     """  # noqa: S608 - parameters carry all texts
+    rows = fetched(scan, query, [list(scan.files)] * 2 + list(condition.parameters))
+    return [(source, records, size) for source, records, size in rows]
+
+
+def fetched(scan: Scan, query: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    """Return all rows of a query whose result is small.
+
+    Raises:
+        StorageError: The files cannot be read.
+    """
     with _connect(scan) as connection:
-        result = _run(connection, query, [list(scan.files)] * 2 + list(condition.parameters))
-        return [(source, records, size) for source, records, size in result.fetchall()]
+        return _run(connection, query, parameters).fetchall()
 
 
 def _run(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any]) -> duckdb.DuckDBPyConnection:

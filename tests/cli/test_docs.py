@@ -152,7 +152,7 @@ def outputs(program: Program, archive: Path, tmp_path_factory: pytest.TempPathFa
         "profile list": [program.json("profile", "list")],
         "profile show": [program.json("profile", "show", each) for each in ("json-raw", scheduled)],
         "profile lint": [json.loads(program.done("profile", "lint", folder / "bad.yaml").stdout)],
-        "plan": [program.json("plan", *crates)],
+        "plan": [program.json("plan", *crates), program.json("plan", *crates, "--id", "CVE-none")],
         "export": [program.json("export", *crates, "--out", folder / "x.tar.zst")],
         "bundle verify": [program.json("bundle", "verify", archive, *key)],
         "bundle list": [program.json("bundle", "list", archive)],

@@ -35,6 +35,10 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         ["plan", "json-raw", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"], 2, "must be later"),
     "an empty selector": (["export", "json-raw", "--ecosystem", ""], 2, "ecosystems[0]"),
     "an --as-of that is no time": (["export", "json-raw", "--as-of", "now"], 2, "--as-of 'now' is no time"),
+    "a name that promises another layout": (
+        ["export", "json-raw", "--out", "{tmp}/x.zip"], 2, "x.zip ends with .zip, but the profile's layout is tar.zst"),
+    "a name that promises no layout": (["export", "json-raw", "--out", "{tmp}/x.tar.gz"], 2, "ends with .tar.gz, but"),
+    "a file that is no bundle": (["export", "json-raw", "--out", "{bad}"], 2, "bad.yaml exists, and is no bundle"),
     "a base, before there are deltas": (["export", "mirror-delta", "--base", "x"], 2, "--base is for deltas"),
     "a policy snapshot that is required": (["export", "json-policy"], 2, "requires a policy snapshot"),
     "a policy snapshot that is not there": (["export", "json-policy", "--policy-snapshot", "no"], 2, "'no'"),
