@@ -53,7 +53,7 @@ def external_url(base_url: str, raw_path: bytes) -> str:
     path = raw_path.partition(b"?")[0]
     if not path.startswith(b"/"):
         raise UrlError("the request's target is no path")
-    return normalise(base_url + "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in path))  # noqa: PLR2004 - ASCII
+    return normalise(base_url + _NOT_IN_A_PATH.sub(lambda found: f"%{ord(found[0]):02X}", path.decode("latin-1")))
 
 
 def _path(path: str) -> str:

@@ -74,12 +74,12 @@ def parse(text: str, *, max_bytes: int) -> Jwt:
     header, claims = _object(found[1], "header"), _object(found[2], "claims")
     if "crit" in header:
         raise JwtError("the header asks for an extension")
-    return Jwt(header, claims, text.rpartition(".")[0].encode(), _decoded(found[3], "signature"))
+    return Jwt(header, claims, text.rpartition(".")[0].encode(), decoded(found[3], "signature"))
 
 
 def _object(part: str, name: str) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(_decoded(part, name))
+        value = msgspec.json.decode(decoded(part, name))
     # Deep nesting is a RecursionError; lone surrogates and bytes that are no UTF-8 are ValueErrors.
     except (ValueError, RecursionError) as error:
         raise JwtError(f"the {name} part is no JSON") from error
@@ -88,7 +88,12 @@ def _object(part: str, name: str) -> dict[str, Any]:
     return value
 
 
-def _decoded(part: str, name: str) -> bytes:
+def decoded(part: str, name: str) -> bytes:
+    """Return the bytes of a text in base64url; the name is for the error.
+
+    Raises:
+        JwtError: It is none.
+    """
     try:
         return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except ValueError as error:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, RSAKey, import_key
+from joserfc.jwk import Key, import_key
 from joserfc.jws import JWSRegistry
 
-from server.auth.jwt import JwtError
+from server.auth.jwt import JwtError, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,13 +36,19 @@ def public_key(jwk: Mapping[str, Any]) -> Key:
     members = _MEMBERS.get(kind) if isinstance(kind, str) else None
     if members is None or not all(isinstance(jwk.get(member), str) for member in members):
         raise JwtError("the key is not of a kind that is accepted, or incomplete")
+    if kind == "RSA":
+        _check_size(jwk["n"])
     try:
-        key = import_key({member: jwk[member] for member in ("kty", *members)})
+        return import_key({member: jwk[member] for member in ("kty", *members)})
     except (JoseError, ValueError, KeyError, TypeError, OverflowError, UnsupportedAlgorithm) as error:
         raise JwtError("the key is no key") from error
-    if isinstance(key, RSAKey) and not MIN_RSA_BITS <= key.public_key.key_size <= MAX_RSA_BITS:
+
+
+def _check_size(modulus: str) -> None:
+    """Check before the library sees it, which would take a short key and warn."""
+    bits = int.from_bytes(decoded(modulus, "n"), "big").bit_length()
+    if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
         raise JwtError(f"the RSA key is not of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
-    return key
 
 
 def is_signed_by(jwt: Jwt, key: Key, algorithm: str) -> bool:

@@ -94,8 +94,8 @@ def _check_issuer(jwt: Jwt, settings: AuthSettings) -> None:
 def _check_times(jwt: Jwt, settings: AuthSettings, now: float) -> None:
     if jwt.time("exp") <= now - settings.skew:
         raise JwtError("it has expired")
-    starts = [jwt.time("iat")] + [jwt.time("nbf")] * ("nbf" in jwt.claims)
-    if max(starts) > now + settings.skew:
+    starts = ["iat", *({"nbf"} & jwt.claims.keys())]
+    if max(map(jwt.time, starts)) > now + settings.skew:
         raise JwtError("it is not good yet")
 
 
