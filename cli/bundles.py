@@ -92,17 +92,22 @@ def inspect(bundle: str, wanted: str | None) -> None:
 
 @bundle.command("list")
 @bundle_argument
+@click.argument("member", metavar="[MEMBER]", required=False)
+@click.option("--records", is_flag=True, help="List the records of all members.")
 @format_option
-def list_members(bundle: str, wanted: str | None) -> None:
-    """List the members of a bundle.
+def list_members(bundle: str, member: str | None, records: bool, wanted: str | None) -> None:
+    """List the members of a bundle, or the records of one or all of them.
 
-    They are those of its export.json, which is not verified.
+    Members are those of its export.json, which is not verified.
 
-    Example: export-center bundle list export.tar.zst --format json
+    Example: export-center bundle list export.tar.zst data/advisories.jsonl.zst
     """
     from bundle.records import manifest_of
 
     with opened(bundle) as reader:
+        if records or member is not None:
+            _list_records(reader, member, wanted)
+            return
         members = msgspec.to_builtins(manifest_of(reader).members)
 
     def table() -> Any:
@@ -112,6 +117,14 @@ def list_members(bundle: str, wanted: str | None) -> None:
         return rows(columns, ([member.get(column) for column in columns] for member in members))
 
     show(members, wanted, table=table)
+
+
+def _list_records(reader: BundleReader, member: str | None, wanted: str | None) -> None:
+    from bundle.listing import listed_records
+    from cli.streams import show_each
+
+    found = (msgspec.to_builtins(record) for record in listed_records(reader, member))
+    show_each(found, wanted, columns=("id", "kind", "source", "locator", "modified"))
 
 
 @bundle.command()
@@ -148,7 +161,8 @@ def _lines(reader: BundleReader, record: str) -> Iterator[bytes]:
         yield one.line
     if not found:
         raise MemberNotFoundError(
-            f"no record has the id {record!r}", advice="Ids are compared exactly; aliases are not looked up."
+            f"no record has the id {record!r}",
+            advice="Ids are compared exactly; `export-center bundle list --records` lists them.",
         )
 
 

@@ -10,10 +10,16 @@ from cli.emptiness import warn_of_empty_store
 from cli.errors import UsageError
 from cli.options import TEXT, format_option
 from cli.output import emit, show
-from cli.rim import open_store
+from cli.rim import open_store, settings
+from cli.streams import show_each
 
 if TYPE_CHECKING:
     from evidence.store import Snapshot, Store
+
+KINDS = ("advisory", "vex", "sbom", "finding")
+"""Of evidence.schema, which ``--help`` need not load."""
+
+tenant_option = click.option("--tenant", metavar="T", type=TEXT, help="Whose records; else those of the settings.")
 
 LISTED = 25
 """How many lines of a group a table shows; the rest is summed up, and in full in the other formats."""
@@ -113,12 +119,46 @@ def _refused(one: dict[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): item for name, item in one.items() if name != "raw"} | {"bytes": len(one["raw"])}
 
 
+@evidence.command("list")
+@tenant_option
+@click.option("--source", metavar="S", type=TEXT, help="Of one feed only.")
+@click.option("--kind", type=click.Choice(KINDS), help="Of one kind only.")
+@click.option("--snapshot", metavar="N", type=int, help="Number of a snapshot; else the newest.")
+@format_option
+def list_records(
+    tenant: str | None, source: str | None, kind: str | None, snapshot: int | None, wanted: str | None
+) -> None:
+    """List the current records of a tenant.
+
+    Those that all tenants share are listed too.
+
+    Example: export-center evidence list --source osv-crates --kind advisory
+    """
+    from evidence.listing import listed_records
+
+    store = open_store()
+    chosen = store.snapshot(snapshot)
+    warn_of_empty_store(chosen.id)
+    found = listed_records(store, chosen, tenants=visible(tenant), source=source, kind=kind)
+    show_each(map(facts_of, found), wanted, columns=("id", "kind", "source", "locator", "modified"))
+
+
+def visible(tenant: str | None) -> tuple[str, ...]:
+    """Return whose evidence a tenant may see: its own, the first, and what all share; without one, as settings say."""
+    from flows.criteria import Selectors, visible_tenants
+
+    return visible_tenants(Selectors(tenants=(settings({"tenant": tenant}).tenant,)))
+
+
 @evidence.command("show")
 @click.argument("record", metavar="ID", type=TEXT)
+@tenant_option
 @click.option("--raw", is_flag=True, help="Print the original bytes only.")
 @format_option
-def show_record(record: str, raw: bool, wanted: str | None) -> None:
-    """Show the current records with an id.
+def show_record(record: str, tenant: str | None, raw: bool, wanted: str | None) -> None:
+    """Show the current records of a tenant with an id.
+
+    Those that all tenants share are shown too.
 
     JSON and YAML have the original bytes too, as text, or in base64 when they are none.
 
@@ -127,11 +167,12 @@ def show_record(record: str, raw: bool, wanted: str | None) -> None:
     from bundle.errors import MemberNotFoundError
     from evidence.stats import show as look_up
 
-    found = look_up(open_store(), record)
+    tenants = visible(tenant)
+    found = look_up(open_store(), record, tenants=tenants)
     if not found:
         raise MemberNotFoundError(
-            f"the store has no current record with the id {record!r}",
-            advice="Ids are compared exactly; aliases are not looked up.",
+            f"the store has no current record with the id {record!r} of tenant {tenants[0]}",
+            advice="Ids are compared exactly; aliases are not looked up. `export-center evidence list` lists them.",
         )
     if raw:
         for one in found:
@@ -152,12 +193,16 @@ def described(one: dict[str, Any]) -> dict[str, Any]:
     """Return a record as JSON values; original bytes that are no text are written in base64."""
     import base64
 
-    from evidence.times import format_time
-
-    facts = {"id" if name == "upstream_id" else name: item for name, item in one.items() if name != "raw"}
-    facts["modified"] = None if one["modified"] is None else format_time(one["modified"])
-    facts["bytes"] = len(one["raw"])
+    facts = facts_of({name: item for name, item in one.items() if name != "raw"}) | {"bytes": len(one["raw"])}
     try:
         return {**facts, "raw": one["raw"].decode()}
     except UnicodeDecodeError:
         return {**facts, "rawBase64": base64.b64encode(one["raw"]).decode()}
+
+
+def facts_of(one: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of a record as JSON values, with the names that the command line has for it."""
+    from evidence.times import format_time
+
+    facts = {"id" if name == "upstream_id" else name: item for name, item in one.items()}
+    return {**facts, "modified": None if one["modified"] is None else format_time(one["modified"])}

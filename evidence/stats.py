@@ -10,7 +10,7 @@ from evidence.documents import TABLES as DOCUMENT_TABLES
 from evidence.schema import KIND_OF_TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from evidence.store import Snapshot, Store
 
@@ -59,8 +59,8 @@ def stats(store: Store, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def show(store: Store, record_id: str) -> list[dict[str, Any]]:
-    """Return the current records with an id, in the order of tables; ``raw`` are the original bytes.
+def show(store: Store, record_id: str, *, tenants: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the current records of some tenants with an id, in the order of tables; ``raw`` are the original bytes.
 
     Raises:
         StorageError: The store cannot be read, or bytes are not those that were stored.
@@ -70,8 +70,12 @@ def show(store: Store, record_id: str) -> list[dict[str, Any]]:
     with open_database() as connection:
         for table in KIND_OF_TABLE:
             relation = current_relation(connection, store, snapshot, table)
-            query = f"SELECT {', '.join(SHOWN)} FROM {relation} WHERE upstream_id = ? ORDER BY ALL"  # noqa: S608
-            found += [dict(zip(SHOWN, row, strict=True)) for row in fetch(connection, query, [record_id])]
+            query = (
+                f"SELECT {', '.join(SHOWN)} FROM {relation} "  # noqa: S608 - own names
+                "WHERE upstream_id = ? AND tenant IN (SELECT unnest(?)) ORDER BY ALL"
+            )
+            rows = fetch(connection, query, [record_id, list(tenants)])
+            found += [dict(zip(SHOWN, row, strict=True)) for row in rows]
     for record in found:
         check_bytes(record["raw"], record["sha256"], record["upstream_id"])
     return found

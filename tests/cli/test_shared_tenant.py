@@ -24,10 +24,12 @@ def test_the_shared_tenant_is_written_only_by_an_explicit_option(
     monkeypatch.setenv("EXPORT_CENTER_TENANT", "_shared")
 
     refused = CliRunner().invoke(ingest, [str(document)])
-    nothing = show(Store(str(tmp_path / "evidence")), "A-1")
+    nothing = show(Store(str(tmp_path / "evidence")), "A-1", tenants=["_shared"])
     done = CliRunner().invoke(ingest, [str(document), "--tenant", "_shared"], catch_exceptions=False)
 
     assert "only written when the command says so" in str(refused.exception)
     assert nothing == []
     assert done.exit_code == 0
-    assert [record["tenant"] for record in show(Store(str(tmp_path / "evidence")), "A-1")] == ["_shared"]
+    assert [record["tenant"] for record in show(Store(str(tmp_path / "evidence")), "A-1", tenants=["_shared"])] == [
+        "_shared"
+    ]

@@ -61,22 +61,22 @@ def test_a_record_is_shown_with_its_original_bytes(depot: Depot) -> None:
     depot.put({"a.json": depot.advisory("A-1", "old"), "b.json": depot.advisory("A-1", "b"), "c.json": BOM})
     depot.put({"a.json": b" " + depot.advisory("A-1", "new")})
 
-    shown = show(depot.store, "A-1")
+    shown = show(depot.store, "A-1", tenants=["default"])
 
     assert [(each["locator"], each["raw"]) for each in shown] == [
         ("a.json", b" " + depot.advisory("A-1", "new")), ("b.json", depot.advisory("A-1", "b")),
     ]  # fmt: skip
     assert shown[0]["revision"] == 2
     assert shown[0]["modified"].isoformat() == "2024-05-01T00:00:00+00:00"
-    assert [each["kind"] for each in show(depot.store, "c.json")] == ["sbom"]
-    assert show(depot.store, "a-1") == []
+    assert [each["kind"] for each in show(depot.store, "c.json", tenants=["default"])] == ["sbom"]
+    assert show(depot.store, "a-1", tenants=["default"]) == []
 
 
 def test_what_was_removed_is_not_shown(depot: Depot) -> None:
     depot.put({"a.json": depot.advisory("A-1"), "b.json": depot.advisory("B-1")})
     depot.put({"b.json": depot.advisory("B-1")}, source="feed", sync=True, allow_removals=1)
 
-    assert show(depot.store, "A-1") == []
+    assert show(depot.store, "A-1", tenants=["default"]) == []
 
 
 def test_what_is_quarantined_now_is_listed_with_its_bytes(depot: Depot) -> None:

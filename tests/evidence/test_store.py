@@ -55,7 +55,7 @@ def test_an_empty_store_has_snapshot_0_and_nothing_in_it(depot: Depot) -> None:
     assert depot.store.files(EMPTY, "advisories") == ()
     assert depot.store.rows(EMPTY, "advisories").count_rows() == 0
     assert stats(depot.store, EMPTY)["records"] == {"advisories": 0, "vex": 0, "sboms": 0, "findings": 0}
-    assert show(depot.store, "A-1") == []
+    assert show(depot.store, "A-1", tenants=["default"]) == []
     assert not (depot.folder / "evidence").exists()
 
 
@@ -206,7 +206,7 @@ def test_a_store_lies_in_a_folder_of_any_name(tmp_path: Path, new_depot: Callabl
 
     assert depot.put(content).stored == 1
     assert depot.put(content).unchanged == 1
-    assert [row["locator"] for row in show(depot.store, "A-1")] == ["a.json"]
+    assert [row["locator"] for row in show(depot.store, "A-1", tenants=["default"])] == ["a.json"]
     assert all(Path(file).is_file() for file in depot.store.files(depot.store.snapshot(), "advisories"))
     assert [*tmp_path.iterdir()] == [tmp_path / name]
 
@@ -258,7 +258,7 @@ def test_a_damaged_store_is_told_with_advice(depot: Depot, case: str) -> None:
     DAMAGES[case](Path(depot.store.root))
 
     for use in (
-        lambda: show(depot.store, "A-1"),
+        lambda: show(depot.store, "A-1", tenants=["default"]),
         lambda: stats(depot.store, depot.store.snapshot()),
         lambda: depot.put({"a.json": depot.advisory("A-1", "new")}),
     ):
@@ -304,7 +304,7 @@ def test_bytes_that_are_not_those_of_their_digest_are_told(depot: Depot) -> None
         snapshot = writing.commit(NOON)
 
     with pytest.raises(StorageError, match="'A-1' in the store are not those that were stored"):
-        show(depot.store, "A-1")
+        show(depot.store, "A-1", tenants=["default"])
     with pytest.raises(StorageError, match="'C-1' in the store are not those that were stored"):
         find(depot.store, snapshot, "consensus", "default", "C-1")
 
@@ -350,7 +350,7 @@ def test_a_store_that_may_only_be_read_is_read(depot: Depot) -> None:
     (Path(depot.store.root) / ".lock").unlink()
 
     assert stats(depot.store, depot.store.snapshot())["sources"] == {"feed": 1}
-    assert len(show(depot.store, "A-1")) == 1
+    assert len(show(depot.store, "A-1", tenants=["default"])) == 1
     assert sorted([*Path(depot.store.root).rglob("*"), Path(depot.store.root) / ".lock"]) == before
 
 
@@ -393,7 +393,7 @@ def test_a_local_store_is_never_read_through_a_file_system_in_python(
         assert isinstance(rows.filesystem, pyarrow.fs.LocalFileSystem)
         assert rows.count_rows() == 1
     assert stats(depot.store, snapshot)["quarantine"] == {"feed": 1}
-    assert len(show(depot.store, "A-1")) == 1
+    assert len(show(depot.store, "A-1", tenants=["default"])) == 1
     assert depot.put({"a.json": depot.advisory("A-1", "new")}).stored == 1
 
 
