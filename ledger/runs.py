@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import exists, func, insert, select, text
 
 from ledger import events
 from ledger.errors import QuotaError, TooManyRunsError, UnknownRunError
-from ledger.tables import ACTIVE, QUOTAS, RUNS, TENANTS
+from ledger.tables import ACTIVE, DISTRIBUTIONS, QUOTAS, RUNS, TENANTS
 from ledger.times import day_of, seconds_to_midnight
 
 if TYPE_CHECKING:
@@ -196,6 +196,15 @@ def find(connection: Connection, run_id: str, *, tenant: str | None) -> Mapping[
     if row is None:
         raise UnknownRunError(f"there is no run {run_id}")
     return dict(row)
+
+
+def newest_success(connection: Connection, tenant: str, profile_id: str) -> Mapping[str, Any] | None:
+    """Return the newest run of a profile that ended well and whose bundle is still there."""
+    there = exists().where(DISTRIBUTIONS.c.run_id == RUNS.c.run_id, DISTRIBUTIONS.c.state == "finished")
+    conditions = Filters(statuses=("success",), profile_id=profile_id).conditions(tenant)
+    query = select(RUNS).where(*conditions, there).order_by(RUNS.c.ended_at.desc(), RUNS.c.run_id.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
 def page(

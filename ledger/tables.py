@@ -134,6 +134,16 @@ AUDIT = Table(
     Column("digest", String(64), nullable=False),
 )
 
+TICKETS = Table(
+    "tickets",
+    METADATA,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the secret
+    Column("tenant", String(128), nullable=False),
+    Column("run_id", String(64), ForeignKey("runs.run_id"), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 PROOFS = Table(
     "dpop_proofs",
     METADATA,

@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -22,11 +23,15 @@ from starlette.routing import Route
 
 from ledger import idempotency, runs
 from ledger.errors import KeyReusedError
+from ledger.tables import TERMINAL
 from ledger.times import format_time, next_midnight
+from server.caller import Caller
 from server.context import JSON, Call, Reply, dumps, trace_of
 from server.endpoints import ENDPOINTS
 from server.problems import CONFLICT, INTERNAL, REQUEST, UNAVAILABLE, Problem, invalid
 from server.routing import Table
+from server.runs import show
+from server.waiting import raise_how_it_ended, until_over, wait_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,7 +39,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from server.caller import Caller
     from server.routing import Endpoint
     from server.service import Service
 
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("export_center.server")
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 BUSY_SECONDS = 10
+NOBODY = Caller(subject="nobody", client="", tenants=(), tenant="", scopes=frozenset())
+"""Who calls where no token is asked for."""
 
 
 def make_app(service: Service, *, around: Callable[[], Any] | None = None, more: tuple[Route, ...] = ()) -> ASGIApp:
@@ -121,8 +127,11 @@ def quota_headers(service: Service, tenant: str) -> dict[str, str]:
 
 async def _answer(service: Service, table: Table, request: Request) -> Response:
     endpoint, params = table.find(request.method, request.scope["path"])
-    caller = await anyio.to_thread.run_sync(_caller, service, endpoint, request)
-    request.scope["state"]["tenant"] = caller.tenant
+    if endpoint.scope is None:
+        caller = NOBODY
+    else:
+        caller = await anyio.to_thread.run_sync(_caller, service, endpoint.scope, request)
+        request.scope["state"]["tenant"] = caller.tenant
     call = Call(
         method=request.method,
         path=request.scope["path"],
@@ -137,17 +146,35 @@ async def _answer(service: Service, table: Table, request: Request) -> Response:
     if endpoint.streams:
         streamed: Response = await endpoint.handler(service, call, request)
         return streamed
+    seconds = wait_seconds(call) if endpoint.waits else 0
     work = _mutate if endpoint.mutation else endpoint.handler
     arguments = (service, endpoint, call) if endpoint.mutation else (service, call)
-    return _response(await anyio.to_thread.run_sync(work, *arguments), call)
+    reply: Reply = await anyio.to_thread.run_sync(work, *arguments)
+    return _response(await _waited(service, call, reply, seconds) if seconds else reply, call)
 
 
-def _caller(service: Service, endpoint: Endpoint, request: Request) -> Caller:
+async def _waited(service: Service, call: Call, reply: Reply, seconds: int) -> Reply:
+    """Wait for the run that a reply tells of; return how it is then, or the reply itself when that takes too long.
+
+    Raises:
+        Problem: The run failed or was canceled, and the caller submitted it.
+    """
+    run_id = json.loads(reply.content(""))["runId"]
+    row = await until_over(service, call.caller.tenant, run_id, seconds)
+    if row["status"] not in TERMINAL:
+        return reply
+    if call.method == "POST":
+        raise_how_it_ended(row)
+    now = replace(call, method="GET", params={"runId": run_id}, now=service.clock())
+    return await anyio.to_thread.run_sync(show, service, now)
+
+
+def _caller(service: Service, scope: str, request: Request) -> Caller:
     return service.authenticate(
         request.method,
         request.scope.get("raw_path", b"").decode("latin-1") or request.scope["path"],
         request.scope["headers"],
-        endpoint.scope,
+        scope,
         service.clock(),
     )
 

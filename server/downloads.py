@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from server.service import Service
 
 
-async def download(service: Service, call: Call, request: Request) -> Response:  # noqa: ARG001 - as all that stream
+async def download(service: Service, call: Call, request: Request) -> Response:
     """Stream the bundle."""
     call.only()
+    return await respond(service, call, request)
+
+
+async def respond(service: Service, call: Call, request: Request) -> Response:  # noqa: ARG001 - as all that stream
+    """Return the answer that streams the bundle of a run."""
     target, path = await anyio.to_thread.run_sync(held, service, call)
     headers = {
         "ETag": f'"sha256-{target["sha256"]}"',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server import bundles, downloads, runs, streaming
+from server import bundles, downloads, more_runs, runs, streaming, tickets
 from server.models import CancelRequest, RunRequest
 from server.routing import Endpoint, Scope
 from server.service import BASE
@@ -16,10 +16,31 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="POST", path=f"{BASE}/runs", handler=runs.submit, scope=Scope.RUN, section="4.1", mutation=True,
-        summary="Submit an export run.", request=RunRequest, status=202,
+        summary="Submit an export run.", request=RunRequest, status=202, waits=True,
+    ),
+    Endpoint(
+        method="POST", path=f"{BASE}/runs:plan", handler=more_runs.plan, scope=Scope.RUN,
+        summary="Count what a run would take.", request=RunRequest,
     ),
     Endpoint(
         method="GET", path=RUN, handler=runs.show, scope=Scope.READ, section="4.3", summary="Show a run.",
+        waits=True,
+    ),
+    Endpoint(
+        method="POST", path=f"{RUN}:retry", handler=more_runs.retry, scope=Scope.RUN, mutation=True, status=202,
+        summary="Do a run that failed or was canceled once more.",
+    ),
+    Endpoint(
+        method="POST", path=f"{RUN}:ticket", handler=tickets.issue, scope=Scope.DOWNLOAD, mutation=True, status=201,
+        summary="Make an address that gives the bundle to whoever holds it, for ten minutes.",
+    ),
+    Endpoint(
+        method="GET", path=f"{BASE}/tickets/{{ticket}}", handler=tickets.redeem, scope=None, streams=True,
+        summary="Download what a ticket stands for.",
+    ),
+    Endpoint(
+        method="GET", path=f"{BASE}/profiles/{{profileId}}/latest", handler=more_runs.latest, scope=Scope.READ,
+        summary="Show the newest good bundle of a profile.",
     ),
     Endpoint(
         method="POST", path=f"{RUN}:cancel", handler=runs.cancel, scope=Scope.RUN, section="4.4", mutation=True,

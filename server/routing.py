@@ -39,7 +39,8 @@ class Endpoint:
         method: HTTP method; GET answers HEAD too.
         path: As in "/api/export/runs/{runId}:cancel".
         handler: Called with a Call; a ``mutation`` gets the ledger's open transaction too.
-        scope: What the token must allow.
+        scope: What the token must allow; None when no token is asked for.
+        waits: Whether it takes ``?wait=``, for the end of the run that it answers with.
         mutation: Whether it changes something, and so takes an Idempotency-Key.
         streams: Whether the handler is asynchronous, gets the Starlette request too, and returns its own response.
         summary: One sentence for the description.
@@ -52,10 +53,11 @@ class Endpoint:
     method: str
     path: str
     handler: Callable[..., Any]
-    scope: Scope
+    scope: Scope | None
     summary: str
     mutation: bool = False
     streams: bool = False
+    waits: bool = False
     request: type[BaseModel] | None = None
     response: type[BaseModel] | None = None
     status: int = 200

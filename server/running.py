@@ -98,6 +98,7 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         authenticate=OpenDoor(subject=wanted.subject, tenant=wanted.tenant),
         bundles=wanted.home / "bundles",
         clock=clock,
+        store=str(wanted.home / "evidence"),
         ready={"prefect": prefect.is_ready},
     )
     try:

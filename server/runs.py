@@ -16,6 +16,7 @@ from server import views
 from server.context import Reply
 from server.models import CancelRequest, RunRequest, checked
 from server.problems import (
+    BASE_MISSING,
     FORBIDDEN,
     NO_BUNDLE,
     NO_PROFILE,
@@ -43,19 +44,16 @@ LATER = "2"
 
 def submit(service: Service, call: Call, connection: Connection) -> Reply:
     """Take a run in."""
+    call.only("wait")
     asked = checked(RunRequest, call.json())
-    loaded = _profile(service, call.caller.tenant, asked.profile_id)
-    selectors = _selectors(loaded, asked.selectors, call)
-    _policy(loaded, asked.policy_snapshot_id)
-    if asked.options.as_of is not None:
-        _instant(asked.options.as_of)
+    loaded = check(service, call, asked)
     submission = Submission(
         tenant=call.caller.tenant,
         profile_id=asked.profile_id,
         profile_base=asked.profile_id.partition("@")[0],
         profile_revision=loaded.revision,
         profile_commit=loaded.commit,
-        selectors=selectors,
+        selectors=asked.selectors,
         policy_snapshot_id=asked.policy_snapshot_id,
         options=asked.options.model_dump(by_alias=True, exclude_none=True),
         priority=asked.options.priority,
@@ -64,6 +62,22 @@ def submit(service: Service, call: Call, connection: Connection) -> Reply:
         trace_parent=call.trace.parent,
     )
     return take(service, call, connection, submission, kinds=loaded.profile.distribution)
+
+
+def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
+    """Check a submission as far as that goes without the evidence; return its profile.
+
+    Raises:
+        Problem: Something of it is not as it should be.
+    """
+    loaded = profile_of(service, call.caller.tenant, asked.profile_id)
+    _selectors(loaded, asked.selectors, call)
+    _policy(loaded, asked.policy_snapshot_id)
+    if asked.options.as_of is not None:
+        _instant(asked.options.as_of)
+    if asked.options.base is not None:
+        raise Problem(400, BASE_MISSING, f"there is no base {asked.options.base!r}")
+    return loaded
 
 
 def take(
@@ -115,7 +129,7 @@ def list_runs(service: Service, call: Call) -> Reply:
 
 def show(service: Service, call: Call) -> Reply:
     """Show a run."""
-    call.only()
+    call.only("wait")
     run_id = call.params["runId"]
     with service.ledger.reading() as connection:
         row = find(connection, call)
@@ -190,19 +204,24 @@ def pages(call: Call, page: int, size: int, total: int) -> dict[str, str]:
     return {"Link": ", ".join(found)}
 
 
-def _profile(service: Service, tenant: str, profile_id: str) -> LoadedProfile:
+def profile_of(service: Service, tenant: str, profile_id: str, *, inactive: bool = False) -> LoadedProfile:
+    """Return a profile that the tenant may run, or when ``inactive``, could.
+
+    Raises:
+        Problem: There is none.
+    """
     missing = Problem(404, NO_PROFILE, f"Profile {profile_id} not found for tenant {tenant}")
     try:
         loaded = service.profiles.find(tenant, profile_id)
     except ProfileNotFoundError as error:
         raise missing from error
-    if not service.profiles.is_active(tenant, profile_id):
+    if not inactive and not service.profiles.is_active(tenant, profile_id):
         raise missing
     return loaded
 
 
-def _selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call) -> dict[str, Any]:
-    """Return the run's selectors as posted, once they are known to be good and the caller's own."""
+def _selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call) -> None:
+    """Refuse selectors that are none, or of others' tenants."""
     tenants = given.get("tenants")
     if isinstance(tenants, list):
         foreign = [each for each in tenants if each not in call.caller.tenants]
@@ -212,7 +231,6 @@ def _selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call) -> d
         parse_selectors({"tenants": [call.caller.tenant], **merge(loaded.profile.selectors, given)})
     except ValidationError as error:
         raise validation(error, "selectors") from error
-    return dict(given)
 
 
 def validation(error: ValidationError, under: str) -> Problem:

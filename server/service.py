@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger.runs import Limits
 
@@ -57,6 +57,7 @@ class Service:
         limits: What a tenant may have that has no limits of its own.
         clock: The time, in microseconds since the epoch.
         max_body: Bytes of the largest body.
+        store: Root of the evidence store, for dry runs.
         ready: Named checks for /readyz; each returns None, or what is wrong.
     """
 
@@ -67,4 +68,9 @@ class Service:
     clock: Callable[[], int]
     limits: Limits = field(default_factory=Limits)
     max_body: int = 1 << 20
+    store: str = ""
     ready: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+
+    def dry_run_request(self, profile: str, tenant: str) -> dict[str, Any]:
+        """Return what a dry run is told of this installation; it neither signs nor writes."""
+        return {"profile": profile, "tenant": tenant, "store": self.store, "key": "file:none", "out": "none"}

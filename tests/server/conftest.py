@@ -163,6 +163,7 @@ def serving(home: Path, state: Path, **changes: Any) -> Iterator[Running]:
         authenticate=OpenDoor(subject="user:ops", tenant="acme"),
         bundles=here.bundles,
         clock=clock,
+        store=here.store,
     )
     service = replace(service, **changes)
     port = free_port()

@@ -1,0 +1,87 @@
+"""Long polling: an answer waits until a run is over, or for as long as the caller said."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from ledger import runs
+from ledger.tables import TERMINAL
+from server.problems import (
+    ADAPTER,
+    BASE_MISSING,
+    DISTRIBUTION,
+    EMPTY,
+    INTERNAL,
+    NO_BUNDLE,
+    NO_PROFILE,
+    SIGNING,
+    VALIDATION,
+    Problem,
+    invalid,
+)
+from server.runs import ending
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server.context import Call
+    from server.service import Service
+
+LONGEST_SECONDS = 60
+POLL_SECONDS = 0.05
+STATUS_OF = {
+    VALIDATION: 400,
+    NO_PROFILE: 404,
+    ADAPTER: 502,
+    SIGNING: 500,
+    DISTRIBUTION: 502,
+    BASE_MISSING: 400,
+    EMPTY: 422,
+    INTERNAL: 500,
+}
+
+
+def wait_seconds(call: Call) -> int:
+    """Return how long the caller wants to wait; 0 without ``?wait=``.
+
+    Raises:
+        Problem: It is no number from 0 to LONGEST_SECONDS.
+    """
+    text = call.query.get("wait", "0")
+    if not (text.isascii() and text.isdecimal() and len(text) < 3 and int(text) <= LONGEST_SECONDS):  # noqa: PLR2004
+        raise invalid("wait", f"{text!r} is not a number of seconds from 0 to {LONGEST_SECONDS}")
+    return int(text)
+
+
+async def until_over(service: Service, tenant: str, run_id: str, seconds: int) -> Mapping[str, Any]:
+    """Return a run's row as soon as the run is over, or when the time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        row = await anyio.to_thread.run_sync(_row, service, tenant, run_id)
+        if row["status"] in TERMINAL or time.monotonic() >= end:
+            return row
+        await anyio.sleep(POLL_SECONDS)
+
+
+def raise_how_it_ended(row: Mapping[str, Any]) -> None:
+    """Do nothing unless a run failed or was canceled.
+
+    Raises:
+        Problem: It did, or was.
+    """
+    if row["status"] == "canceled":
+        raise Problem(409, NO_BUNDLE, f"run {row['run_id']} was canceled", details=[ending(row)])
+    if row["status"] == "failed":
+        error = json.loads(row["error"])
+        status = STATUS_OF.get(error["code"], 500)
+        raise Problem(status, error["code"], error["message"], details=error["details"])
+
+
+def _row(service: Service, tenant: str, run_id: str) -> Mapping[str, Any]:
+    with service.ledger.reading() as connection:
+        return runs.find(connection, run_id, tenant=tenant)
