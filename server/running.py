@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import time
 from contextlib import contextmanager
@@ -75,7 +76,17 @@ def serve(wanted: Serving) -> None:
             server_header=False,
             date_header=True,
         )
+        _end_quietly()
         uvicorn.Server(config).run()
+
+
+def _end_quietly() -> None:
+    """Let a signal end the service, and nothing more: uvicorn raises it again when all is closed.
+
+    A handler that does nothing, rather than none: processes that are started meanwhile would ignore signals too.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
 
 
 @contextmanager

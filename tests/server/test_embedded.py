@@ -123,14 +123,14 @@ def test_one_command_serves_and_ends_cleanly_and_loses_nothing_when_parts_die(se
     assert served.http.get("/readyz").json()["status"] == "ok"
     _a_worker_that_dies_is_started_again(served)
     waiting = served.submit()
-    assert served.stop() in (0, 130, 143), served.log()
+    assert served.stop() == 0, served.log()
     assert served.children("prefect") == []
     served.start()
     assert served.wait(waiting, "success", "failed", "canceled") == "success", served.log()
     canceled = served.submit()
     served.http.post(f"/api/export/runs/{canceled}:cancel", json={"reason": "INC-1"})
     assert served.wait(canceled, "success", "failed", "canceled") == "canceled"
-    assert served.stop() in (0, 130, 143)
+    assert served.stop() == 0
 
 
 def _a_worker_that_dies_is_started_again(served: Served) -> None:
