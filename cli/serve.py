@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cli import rim
+from cli.errors import UsageError
 from cli.output import note
+
+if TYPE_CHECKING:
+    from server.auth.settings import AuthSettings
 
 
 @click.command("serve", short_help="Serve the REST API on this machine.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8321, show_default=True, type=click.IntRange(1, 65_535), help="Port to listen on.")
 @click.option("--prefect", metavar="URL", help="API of a Prefect server that is there already; else one runs beside.")
-def serve(host: str, port: int, prefect: str | None) -> None:
+@click.option("--issuer", metavar="URL", help="Whose access tokens are accepted; without, authentication is off.")
+@click.option("--audience", metavar="ID", help="This API's resource identifier, as tokens name it.")
+@click.option("--jwks", metavar="URL", help="Where the issuer's keys are; by default ISSUER/jwks.")
+@click.option("--public-url", metavar="URL", help="What clients see before /api/export; by default this address.")
+def serve(host: str, port: int, prefect: str | None, **auth: str | None) -> None:
     """Serve the REST API, with Prefect and its worker beside it.
 
-    Authentication is off, so only loopback addresses are taken.
+    Without --issuer, authentication is off, and only loopback addresses are taken.
     """
     import getpass
     import logging
@@ -38,7 +48,35 @@ def serve(host: str, port: int, prefect: str | None) -> None:
             host=host,
             port=port,
             prefect=prefect,
+            auth=_auth(auth, f"http://{host}:{port}"),
             subject=f"user:{getpass.getuser()}",
             tenant=settings.tenant,
         )
     )
+
+
+def _auth(given: dict[str, str | None], here: str) -> AuthSettings | None:
+    """Return what authentication is configured with.
+
+    Raises:
+        UsageError: Something of it is missing, or cannot be.
+    """
+    from server.auth.settings import AuthSettings
+
+    issuer, audience = given["issuer"], given["audience"]
+    if issuer is None:
+        stray = [name for name, value in given.items() if value is not None]
+        if stray:
+            raise UsageError(f"--{stray[0].replace('_', '-')} without --issuer", advice="Name the issuer too.")
+        return None
+    if audience is None:
+        raise UsageError("--issuer without --audience", advice="Name this API's resource identifier too.")
+    try:
+        return AuthSettings(
+            issuer=issuer,
+            audience=audience,
+            jwks_uri=given["jwks"] or f"{issuer.rstrip('/')}/jwks",
+            public_base_url=given["public_url"] or here,
+        )
+    except ValueError as error:
+        raise UsageError(f"authentication cannot be as said: {error}", advice="See docs/auth.md.") from error

@@ -99,10 +99,19 @@ class CommonHeaders:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                added = {"X-Trace-Id": state["trace"].id, **await self._quota(state.get("tenant"))}
+                added = {
+                    "X-Trace-Id": state["trace"].id,
+                    **self._service.authenticate.headers(self._service.clock()),
+                    **await self._quota(state.get("tenant")),
+                }
+                present = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *((name.encode(), value.encode()) for name, value in added.items()),
+                    *(
+                        (name.lower().encode(), value.encode())
+                        for name, value in added.items()
+                        if name.lower().encode() not in present
+                    ),
                 ]
             await send(message)
 

@@ -15,7 +15,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ledger.database import open_ledger
+from ledger.proofs import SharedReplays
 from server.app import make_app
+from server.auth.authenticator import Authenticator
+from server.auth.fetching import fetcher
+from server.auth.gate import Gate
+from server.auth.jwks import JwksCache
 from server.builtin import BuiltinProfiles
 from server.embedded import Embedded
 from server.engine import Engine
@@ -29,6 +34,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
+
+    from ledger.database import Ledger
+    from server.auth.settings import AuthSettings
+    from server.service import Authenticate
 
 LOG = logging.getLogger("export_center.server")
 GRACE_SECONDS = 5
@@ -44,6 +53,7 @@ class Serving:
         host: Address to listen on.
         port: Port to listen on.
         prefect: API of a Prefect server that is there already; None to run one beside.
+        auth: Whose tokens are accepted; None for no authentication, which only loopback addresses may have.
         subject: Who callers are while authentication is off.
         tenant: Whose things, when a request names nobody.
     """
@@ -53,6 +63,7 @@ class Serving:
     host: str
     port: int
     prefect: str | None
+    auth: AuthSettings | None
     subject: str
     tenant: str
 
@@ -64,8 +75,9 @@ def serve(wanted: Serving) -> None:
         Problem: Authentication is off on an address that others reach.
         LedgerError: The ledger cannot be opened.
     """
-    require_loopback(wanted.host)
-    LOG.warning("%s", WARNING)
+    if wanted.auth is None:
+        require_loopback(wanted.host)
+        LOG.warning("%s", WARNING)
     with _parts(wanted) as app:
         config = uvicorn.Config(
             app,
@@ -106,7 +118,7 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
     service = Service(
         ledger=ledger,
         profiles=BuiltinProfiles(),
-        authenticate=OpenDoor(subject=wanted.subject, tenant=wanted.tenant),
+        authenticate=_door(wanted, ledger),
         bundles=wanted.home / "bundles",
         clock=clock,
         store=str(wanted.home / "evidence"),
@@ -120,6 +132,13 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
             embedded.stop()
         prefect.close()
         ledger.close()
+
+
+def _door(wanted: Serving, ledger: Ledger) -> Authenticate:
+    if wanted.auth is None:
+        return OpenDoor(subject=wanted.subject, tenant=wanted.tenant)
+    keys = JwksCache(fetcher(wanted.auth.jwks_uri))
+    return Gate(Authenticator(wanted.auth, find_key=keys.find, replays=SharedReplays(ledger)))
 
 
 def _health(service: Service) -> tuple[Route, ...]:

@@ -35,6 +35,9 @@ class Profiles(Protocol):
 class Authenticate(Protocol):
     """Decides who calls."""
 
+    def headers(self, now: int, /) -> dict[str, str]:
+        """Return headers that every answer has on its account."""
+
     def __call__(
         self, method: str, raw_path: str, headers: Sequence[tuple[bytes, bytes]], scope: str, now: int, /
     ) -> Caller:
