@@ -145,8 +145,8 @@ def evidence_home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Pat
 
 
 @contextmanager
-def serving(home: Path, state: Path, **changes: Any) -> Iterator[Running]:
-    """Run a service whose ledger and bundles lie in ``state``."""
+def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **changes: Any) -> Iterator[Running]:
+    """Run a service whose ledger and bundles lie in ``state``, over a Prefect of its own or a given one."""
     ledger = open_ledger(f"sqlite:///{state / 'ledger.db'}")
     here = Installation(
         store=str(home / "evidence"),
@@ -155,7 +155,7 @@ def serving(home: Path, state: Path, **changes: Any) -> Iterator[Running]:
         clock=clock,
         workers=1,
     )
-    prefect = FakePrefect(ledger, here)
+    prefect = prefect or FakePrefect(ledger, here)
     engine = Engine(ledger, prefect, clock)  # type: ignore[arg-type]
     service = Service(
         ledger=ledger,

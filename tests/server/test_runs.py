@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -307,6 +309,38 @@ def test_over_the_cap_and_over_the_quota(start: Callable[..., Any]) -> None:
         assert (spent.status_code, spent.json()["code"]) == (429, "ERR_EXPORT_QUOTA")
         assert spent.headers["x-stella-quota-remaining"] == "0"
         assert int(spent.headers["x-stella-quota-reset"]) % 86_400 == 0
+
+
+def test_clients_that_come_back_when_told_all_succeed_and_the_cap_holds(start: Callable[..., Any]) -> None:
+    """Through two servers on one ledger, as behind a load balancer."""
+    limits = Limits(active_runs=4, runs_a_day=100)
+    with start(limits=limits) as one, start(limits=limits, prefect=one.prefect) as other:
+        seen: list[int] = []
+
+        def client(number: int) -> str:
+            running = (one, other)[number % 2]
+            while True:
+                answer = running.http.post("/runs", json={"profileId": "json-raw"})
+                if answer.status_code == 202:
+                    return str(answer.json()["runId"])
+                assert answer.json()["code"] == "ERR_EXPORT_003", answer.text
+                time.sleep(answer.json()["details"][0]["retryAfterSeconds"] / 4)
+
+        def sample() -> None:
+            while len(seen) < 1 or not done.is_set():
+                seen.append(int(one.http.get("/runs", params={"status": "active"}).headers["x-total-count"]))
+
+        done = threading.Event()
+        watcher = threading.Thread(target=sample)
+        watcher.start()
+        with ThreadPoolExecutor(12) as pool:
+            made = list(pool.map(client, range(20)))
+        for run_id in made:
+            assert one.ended(run_id)["status"] == "success"
+        done.set()
+        watcher.join()
+    assert len(set(made)) == 20
+    assert 0 < max(seen) <= 4
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-a", "a" * 129])
