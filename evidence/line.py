@@ -58,13 +58,9 @@ class Identity(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """Why a document is not stored: ``reason`` is a sentence, ``category`` one of three words to count by.
-
-    Categories: "unreadable" (the bytes), "unrecognised" (the format), "refused" (the contract or the identity).
-    """
+    """Why a document is not stored, as a sentence."""
 
     reason: str
-    category: str
 
 
 class Row(NamedTuple):
@@ -107,15 +103,15 @@ def derive(document: bytes, identity: Identity) -> Row | Rejected:
     """Read one document and make its row. Never raises; the result can be sent between processes."""
     parsed = parse(document)
     if isinstance(parsed, Unreadable):
-        return Rejected(parsed.reason, "unreadable")
+        return Rejected(parsed.reason)
     if refusal := _refusal(parsed, identity):
-        return Rejected(refusal, "refused")
+        return Rejected(refusal)
     known = recognise(parsed)
     if isinstance(known, Unrecognised):
-        return Rejected(known.reason, "unrecognised")
+        return Rejected(known.reason)
     facts = facts_of(parsed, known)
     if refusal := _refusal_of_hints(facts):
-        return Rejected(refusal, "refused")
+        return Rejected(refusal)
     return _row(document, parsed, facts, identity)
 
 

@@ -125,7 +125,7 @@ def _derived(data: bytes, identity: Identity) -> Row | Rejected:
     try:
         return derive(data, identity)
     except MemoryError:
-        return Rejected("there is not enough memory to read the document", "unreadable")
+        return Rejected("there is not enough memory to read the document")
 
 
 def write_rows(tables: dict[str, list[tuple[Row, Origin]]], folder: Path, number: int) -> None:

@@ -84,12 +84,12 @@ def record_of(values: dict[str, Any], kind: str) -> Row | Rejected:
     """
     line, raw = values.get("line"), values.get("raw")
     if line is None and raw is None:
-        return Rejected("the row has neither a document nor a line", "refused")
+        return Rejected("the row has neither a document nor a line")
     made = _of_document(values) if line is None else _of_line(values)
     if isinstance(made, Rejected):
         return made
     reason = _disagreement(made, values, kind)
-    return made if reason is None else Rejected(reason, "refused")
+    return made if reason is None else Rejected(reason)
 
 
 def _of_document(values: dict[str, Any]) -> Row | Rejected:
@@ -106,9 +106,9 @@ def _of_line(values: dict[str, Any]) -> Row | Rejected:
     except (msgspec.MsgspecError, ValueError, RecursionError, BundleError) as error:
         reason = str(error)
     if reason is not None:
-        return Rejected(f"the line is no record: {reason}", "refused")
+        return Rejected(f"the line is no record: {reason}")
     if not values.get("normaliser") or any(None in (values.get(name) or ()) for name in _LISTS):
-        return Rejected("the row does not say what made its line, or has a list with nothing in it", "refused")
+        return Rejected("the row does not say what made its line, or has a list with nothing in it")
     return _row(record, values)
 
 

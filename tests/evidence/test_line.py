@@ -123,26 +123,24 @@ def test_content_is_no_part_of_the_key_but_of_the_observation() -> None:
 
 
 REJECTED = {
-    "empty": (b"", "unreadable", "the document is empty"),
-    "a key twice": (b'{"id":"a","id":"b"}', "unreadable", 'the key "id" occurs twice'),
-    "no known format": (b'{"a":1}', "unrecognised", "not a format this program knows"),
+    "empty": (b"", "the document is empty"),
+    "a key twice": (b'{"id":"a","id":"b"}', 'the key "id" occurs twice'),
+    "no known format": (b'{"a":1}', "not a format this program knows"),
     "a derived field": (
         ADVISORY.replace(b'"schema_version"', b'"effective_status": "x", "schema_version"'),
-        "refused",
         'derived fields ("effective_status"): the Aggregation-Only Contract',
     ),
-    "two derived fields": (b'{"merged_from":[],"consensus":1}', "refused", '("consensus", "merged_from")'),
+    "two derived fields": (b'{"merged_from":[],"consensus":1}', '("consensus", "merged_from")'),
 }
 
 
 @pytest.mark.parametrize("case", REJECTED)
 def test_a_document_is_rejected_with_a_reason(case: str) -> None:
-    document, category, reason = REJECTED[case]
+    document, reason = REJECTED[case]
 
     rejected = derive(document, IDENTITY)
 
     assert isinstance(rejected, Rejected)
-    assert rejected.category == category
     assert reason in rejected.reason
 
 
@@ -180,7 +178,7 @@ def test_the_line_means_what_the_document_means(fields: dict[str, Any], locator:
         assert row.line.endswith(canonical_json(line)[1:] + b"\n")
         assert row.line.count(b"\n") == 1
     else:
-        assert row.category == "refused" or "affected" in row.reason
+        assert "derived fields" in row.reason or "a hint is too long" in row.reason or "affected" in row.reason
 
 
 @given(st.binary() | JSON_VALUES.map(json.dumps).map(str.encode), st.text(max_size=5))
