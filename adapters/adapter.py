@@ -42,11 +42,15 @@ BATCH_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySnapshot:
-    """A policy snapshot as stored: its id, the SHA-256 of its original bytes, and those bytes."""
+    """A policy snapshot as stored: its id, the SHA-256 of its original bytes, and those bytes.
+
+    ``tenants`` are those of whose findings it speaks.
+    """
 
     id: str
     sha256: str
     document: bytes
+    tenants: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from adapters.tally import Tally
 from bundle.canonical import canonical_json
 from bundle.digests import id_hash
 from bundle.manifest import PolicySnapshotFacts
+from evidence.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
 EVALUATIONS_A_BATCH = 65_536
 NO_POLICY = b'"policySnapshotId":null,"purls":'
 """Where a finding's line names its policy snapshot: the last such bytes, as content is the envelope's first field."""
-
-
-class Evaluation(msgspec.Struct, frozen=True):
-    """What a policy said of one finding. Further fields travel along untouched."""
-
-    finding: str
-    decision: str
-    rule: str
 
 
 class StoredPolicy(msgspec.Struct, frozen=True, rename="camel"):
@@ -116,12 +109,23 @@ def _findings(policy: StoredPolicy) -> Iterator[str]:
 def _name_policy(
     batches: Iterable[pa.RecordBatch], policy: PolicySnapshot | None, *, mentioned: frozenset[str], tally: Tally
 ) -> Generator[pa.RecordBatch, None, None]:
-    """Write the policy snapshot's id into the lines of findings it evaluated; count the others."""
+    """Write the policy snapshot's id into the lines of findings it evaluated; count the others.
+
+    A snapshot speaks of the findings of its own tenants, and of nobody else's that bear the same ids.
+    """
     names = pa.array(sorted(mentioned), pa.string())
+    owners = pa.array(policy.tenants if policy else (), pa.string())
     for batch in batches:
-        chosen = np.flatnonzero(pc.is_in(batch.column("upstream_id"), value_set=names).to_numpy(zero_copy_only=False))
+        known = pc.is_in(batch.column("upstream_id"), value_set=names)
+        its_own = pc.is_in(_plain(batch.column("tenant")), value_set=owners)
+        chosen = np.flatnonzero(pc.and_(known, its_own).to_numpy(zero_copy_only=False))
         tally.findings_without_policy += batch.num_rows - len(chosen)
         yield _with_policy(batch, chosen, policy) if policy is not None and len(chosen) else batch
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column of texts that may have come as a dictionary."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _with_policy(batch: pa.RecordBatch, chosen: np.ndarray, policy: PolicySnapshot) -> pa.RecordBatch:

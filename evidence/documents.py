@@ -12,6 +12,7 @@ import pyarrow as pa
 from evidence.database import check_bytes, fetch, open_database
 from evidence.document import JSON, Unreadable, parse
 from evidence.errors import ValidationError
+from evidence.evaluation import Evaluation
 from evidence.schema import DOCUMENTS
 from evidence.times import parse_time
 from evidence.walk import walk
@@ -31,14 +32,6 @@ ADVICE = {
     " objects with finding, decision and rule).",
     "vex-consensus": "It is a JSON document; its id is a text in the field id or @id, else the file's name.",
 }
-
-
-class Evaluation(msgspec.Struct, frozen=True):
-    """What a policy decided about one finding, by which rule; other fields are kept as given."""
-
-    finding: str
-    decision: str
-    rule: str
 
 
 class PolicySnapshot(msgspec.Struct, frozen=True, rename="camel"):

@@ -8,11 +8,15 @@ another, the Prefect flow makes each a task. Stages hand over paths and digests,
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
 
 from adapters.adapter import Adapted, PolicySnapshot, Request
 from bundle.build import PayloadFile, write_bundle
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
     from flows.planning import PinnedTable, Plan
 
 Result = TypeVar("Result")
+
+UNWRITABLE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG))
+"""What only happens to those who write."""
 
 
 def no_progress(table: str, records: int, plain_bytes: int) -> None:
@@ -111,14 +118,32 @@ def _staging(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Say of errors of the operating system that they kept a bundle from being written."""
+    """Say of errors of the operating system what they kept from being written, or from being read."""
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"the bundle {out} could not be written: {error.strerror or error}",
+        raise _told(error, out) from error
+
+
+def _told(error: OSError, out: Path) -> StorageError:
+    """Return an error that names what is concerned: the bundle's place, or a file elsewhere that the run needed."""
+    reason, name = error.strerror or str(error), os.fsdecode(error.filename or "")
+    if not name or _is_place(Path(name).absolute(), out.absolute()):
+        return StorageError(
+            f"the bundle {out} could not be written: {reason}",
             advice="Nothing was left behind; make room or choose another place with --out.",
-        ) from error
+        )
+    done = "written" if error.errno in UNWRITABLE else "read"
+    advice = "Nothing was left behind; `export-center doctor` looks for faults."
+    return StorageError(f"{name} could not be {done}: {reason}", advice=advice)
+
+
+def _is_place(path: Path, out: Path) -> bool:
+    """Whether a path belongs to the place of a bundle: it is in its folder, or leads there."""
+    folder = out.parent
+    with suppress(OSError):  # of a name that no file can have
+        folder = folder_of(out)
+    return folder in (path, *path.parents) or path in folder.parents
 
 
 def folder_of(out: Path) -> Path:
@@ -177,10 +202,9 @@ def _request(plan: Plan, parts: Parts, staging: Path, *, read: Callable[[Scan], 
             )
         )
 
-    policy = plan.policy
     return Request(
         tables={table.name: opener(table) for table in plan.tables},
-        policy=PolicySnapshot(id=policy.id, sha256=policy.sha256, document=policy.document) if policy else None,
+        policy=PolicySnapshot(**msgspec.structs.asdict(plan.policy)) if plan.policy else None,
         options={},
         staging=staging,
         frames=plan.frames,

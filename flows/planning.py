@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,16 +36,21 @@ class PinnedTable(msgspec.Struct, frozen=True, weakref=True):
     source_sha256: str = ""
 
     def named(self) -> PinnedTable:
-        """Return what stands for the table in a plan's digest: where the copy of a source lies is no part of it."""
-        return msgspec.structs.replace(self, files=()) if self.source_sha256 else self
+        """Return what stands for the table in a plan's digest: where a store or a copy lies is no part of it."""
+        files = () if self.source_sha256 else tuple(PurePosixPath(file).name for file in self.files)
+        return msgspec.structs.replace(self, files=files)
 
 
 class PinnedPolicy(msgspec.Struct, frozen=True):
-    """The policy snapshot of a run: found in the store when the plan was made."""
+    """The policy snapshot of a run: found in the store when the plan was made.
+
+    ``tenants`` are those of whose findings it speaks.
+    """
 
     id: str
     sha256: str
     document: bytes
+    tenants: tuple[str, ...]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +83,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the whole plan, in hexadecimal."""
+        """SHA-256 over the whole plan, in hexadecimal; it does not change when a store is moved or copied."""
         named = msgspec.structs.replace(self, tables=tuple(table.named() for table in self.tables))
         return hashlib.sha256(msgspec.json.encode(named, order="deterministic")).hexdigest()
 

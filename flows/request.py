@@ -16,7 +16,7 @@ from evidence.policy import policy_snapshot
 from evidence.schema import KIND_OF_TABLE
 from evidence.store import Store
 from evidence.times import format_time
-from flows.criteria import merge, parse_instant, parse_selectors, visible_tenants
+from flows.criteria import SHARED_TENANT, merge, parse_instant, parse_selectors, visible_tenants
 from flows.errors import Detail, ValidationError
 from flows.pipeline import Parts, folder_of, no_progress, writing
 from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
@@ -180,10 +180,15 @@ def _policy(store: Store, snapshot: Snapshot, wanted: str | None, selectors: Sel
         return None
     tenants = visible_tenants(selectors)
     found = {each: policy_snapshot(store, snapshot, tenant=each, snapshot_id=wanted) for each in tenants}
-    pinned = {each: PinnedPolicy(one.id, one.sha256, one.document) for each, one in found.items() if one is not None}
-    if len(set(pinned.values())) > 1:
+    owned = {each: one for each, one in found.items() if one is not None}
+    if len(set(owned.values())) > 1:
         raise ValidationError(
-            f"{' and '.join(pinned)} have different policy snapshots {wanted!r}",
+            f"{' and '.join(owned)} have different policy snapshots {wanted!r}",
             advice="Select one tenant, and `shared: false` when it is the shared one that differs.",
         )
-    return next(iter(pinned.values()), None)
+    if not owned:
+        return None
+    one = next(iter(owned.values()))
+    # Shared evidence is everybody's: every tenant's policy may speak of it, and a shared policy of everybody's.
+    whose = tenants if SHARED_TENANT in owned else tuple(sorted({*owned, SHARED_TENANT}))
+    return PinnedPolicy(one.id, one.sha256, one.document, tuple(sorted(set(whose))))

@@ -23,13 +23,15 @@ def evaluation(finding: str, rule: str = "no-critical", decision: str = "warn", 
     return {"finding": finding, "decision": decision, "rule": rule, **more}
 
 
-def snapshot(evaluations: Iterable[Any], *, name: str = "policy-7") -> PolicySnapshot:
+def snapshot(
+    evaluations: Iterable[Any], *, name: str = "policy-7", tenants: tuple[str, ...] = ("_shared", "default")
+) -> PolicySnapshot:
     """Return a stored snapshot, spelt with white space and an unusual key order."""
     value = {"policies": [{"id": "no-critical", "limit": 1}], "evaluations": list(evaluations), "id": name}
     text = json.dumps({**value, "createdAt": "2026-08-23T00:00:00Z"}, indent=3, ensure_ascii=False)
     # Numbers keep their spelling, which Python's own would not.
     document = text.replace('"limit": 1', '"limit": 7.50, "huge": 123456789012345678901234567890').encode()
-    return PolicySnapshot(id=name, sha256=hashlib.sha256(document).hexdigest(), document=document)
+    return PolicySnapshot(id=name, sha256=hashlib.sha256(document).hexdigest(), document=document, tenants=tenants)
 
 
 @pytest.fixture
@@ -151,7 +153,9 @@ def test_an_evaluation_keeps_its_spelling(with_policy: Adapt) -> None:
         b'{"id":"p","createdAt":"2026-01-01T00:00:00Z","policies":[],"evaluations":'
         b'[{"rule": "r", "finding": "F",\n "decision": "warn", "score": 1e3, "limit": 7.50, "note": "caf\\u00e9"}]}'
     )
-    policy = PolicySnapshot(id="p", sha256=hashlib.sha256(document).hexdigest(), document=document)
+    policy = PolicySnapshot(
+        id="p", sha256=hashlib.sha256(document).hexdigest(), document=document, tenants=("default",)
+    )
     (line,) = with_policy({"findings": []}, policy=policy).lines("policy/evaluations")
     assert line == (b'{"rule":"r","finding":"F","decision":"warn","score":1e3,"limit":7.50,"note":"caf\\u00e9"}\n')
 
@@ -204,3 +208,17 @@ def test_an_evaluation_mentions_a_finding_or_a_part_of_it(
     written = with_policy({"findings": [row]}, policy=snapshot([evaluation(finding)]))
     assert (json.loads(written.lines("findings")[0])["policySnapshotId"] is not None) == decided
     assert written.adapted.tally.findings_without_policy == (not decided)
+
+
+def test_findings_of_another_tenant_with_the_same_ids_are_not_named(
+    with_policy: Adapt, make_row: Callable[..., Any], sort_rows: Callable[..., Any], make_shape: Callable[..., Any]
+) -> None:
+    report = b'{"SchemaVersion":2,"ArtifactName":"scan-1","ArtifactType":"container_image","Results":[]}'
+    rows = sort_rows([make_row(report, "scan.json", tenant=tenant) for tenant in ("_shared", "acme", "beta")])
+    assert len({row["upstream_id"] for row in rows}) == 1
+    policy = snapshot([evaluation(rows[0]["upstream_id"])], tenants=("_shared", "acme"))
+    for shape in (make_shape(), make_shape(size=1)):
+        written = with_policy({"findings": rows}, policy=policy, shape=shape)
+        named = {(line := json.loads(each))["tenant"]: line["policySnapshotId"] for each in written.lines("findings")}
+        assert named == {"_shared": "policy-7", "acme": "policy-7", "beta": None}
+        assert written.adapted.tally.findings_without_policy == 1

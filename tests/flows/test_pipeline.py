@@ -533,6 +533,28 @@ def test_a_place_that_cannot_be_written_is_told(crates_request: ExportRequest) -
         assert str(out) in caught.value.message
 
 
+def test_a_file_elsewhere_that_cannot_be_read_is_named_and_the_bundle_is_not_blamed(
+    crates_request: ExportRequest, tmp_path: Path
+) -> None:
+    plan, parts = prepare(crates_request)
+    gone, full = tmp_path / "templates" / "page.html", OSError(errno.ENOSPC, "No space left", "/other/disk/file")
+
+    def reading(name: str, stage: Callable[..., Any], *arguments: object) -> Any:
+        return gone.read_bytes() if name == "describe" else stage(*arguments)
+
+    def writing(name: str, stage: Callable[..., Any], *arguments: object) -> Any:
+        if name == "describe":
+            raise full
+        return stage(*arguments)
+
+    for step, said in (
+        (reading, f"^{gone} could not be read: No such"),
+        (writing, "^/other/disk/file could not be written"),
+    ):
+        with nothing_left(crates_request), pytest.raises(StorageError, match=said):
+            run(plan, parts, step=step)
+
+
 def test_a_folder_that_holds_something_is_not_replaced(crates_request: ExportRequest) -> None:
     plan, parts = prepare(crates_request)
     plan = msgspec.structs.replace(plan, profile=msgspec.structs.replace(plan.profile, layout="dir"))

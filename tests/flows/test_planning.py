@@ -24,7 +24,7 @@ TABLES = {
     name: PinnedTable(name, version, (f"{name}-1.parquet", f"{name}-2.parquet"))
     for version, name in enumerate(("advisories", "vex", "sboms", "findings"), start=4)
 }
-POLICY = PinnedPolicy("snap-1", "00" * 32, b"{}")
+POLICY = PinnedPolicy("snap-1", "00" * 32, b"{}", ("acme",))
 RAW = """\
 profileId: mine
 name: Mine

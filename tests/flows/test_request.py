@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -171,3 +172,31 @@ def test_two_different_policy_snapshots_of_one_id_are_not_chosen_between(
     with pytest.raises(ValidationError, match="acme and _shared have different policy snapshots 'snap'"):
         prepare_plan(with_policy(crates_request, tenants=["acme"]))
     assert prepare_plan(with_policy(crates_request, tenants=["acme"], shared=False)).policy is not None
+
+
+SPEAKS_OF: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "a tenant's speaks of its own and of shared findings": ("acme", {"tenants": ["acme"]}, ("_shared", "acme")),
+    "a tenant's speaks of no other tenant's": ("acme", {"tenants": ["acme", "beta"]}, ("_shared", "acme")),
+    "a shared one speaks of everybody's": ("_shared", {"tenants": ["acme", "beta"]}, ("_shared", "acme", "beta")),
+}
+
+
+@pytest.mark.parametrize("case", SPEAKS_OF)
+def test_of_whose_findings_a_policy_snapshot_speaks(case: str, crates_request: ExportRequest, tmp_path: Path) -> None:
+    owner, selectors, tenants = SPEAKS_OF[case]
+    store_policy(crates_request, owner, tmp_path, rule="one")
+    found = prepare_plan(with_policy(crates_request, **selectors)).policy
+    assert found is not None
+    assert found.tenants == tenants
+
+
+def test_a_plan_keeps_its_digest_wherever_the_store_lies(crates_request: ExportRequest, tmp_path: Path) -> None:
+    shutil.copytree(crates_request.store, tmp_path / "elsewhere" / "store")
+    here, there = (
+        prepare_plan(crates_request),
+        prepare_plan(changed(crates_request, store=str(tmp_path / "elsewhere" / "store"))),
+    )
+    assert here.tables != there.tables
+    assert here.digest == there.digest
+    other = msgspec.structs.replace(there.tables[0], files=("other.parquet",))
+    assert msgspec.structs.replace(there, tables=(other, *there.tables[1:])).digest != here.digest
