@@ -6,6 +6,9 @@
   x TooManyRunsError       the tenant has as many active runs as it may
   x QuotaError             the tenant has had all its runs of today
   x KeyReusedError         an idempotency key came back with another request
+  x UnknownWebhookError    there is no such webhook or message, or none of this tenant
+  x TooManyWebhooksError   the tenant has as many webhooks as it may
+  x VaultError             a secret does not open
 """
 
 from __future__ import annotations
@@ -59,3 +62,15 @@ class QuotaError(LedgerError):
 
 class KeyReusedError(LedgerError):
     """An idempotency key came back with another request."""
+
+
+class UnknownWebhookError(LedgerError):
+    """There is no such webhook or message, or none of this tenant."""
+
+
+class TooManyWebhooksError(LedgerError):
+    """The tenant has as many webhooks as it may."""
+
+
+class VaultError(LedgerError):
+    """A secret does not open, or the key that opens it is not there."""

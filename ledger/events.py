@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import func, insert, select, update
 
 from ledger.errors import UnknownRunError
+from ledger.outbox import enqueue
 from ledger.tables import EVENTS, RUNS
 from ledger.times import format_time
 
@@ -26,6 +27,7 @@ SIGNED = "run.signed"
 SUCCEEDED = "run.succeeded"
 FAILED = "run.failed"
 CANCELED = "run.canceled"
+TYPES = (ACCEPTED, PROGRESS, DISTRIBUTION, SIGNED, SUCCEEDED, FAILED, CANCELED)
 LAST = {SUCCEEDED, FAILED, CANCELED}
 """After one of these comes nothing."""
 
@@ -60,6 +62,7 @@ def add(connection: Connection, run_id: str, seq: int, kind: str, data: Mapping[
     told = {"runId": run_id, **data, "timestamp": format_time(now)}
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     connection.execute(insert(EVENTS).values(run_id=run_id, seq=seq, kind="run", type=kind, data=text, at=now))
+    enqueue(connection, run_id, seq, kind, now=now)
 
 
 def of_run(connection: Connection, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:

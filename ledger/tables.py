@@ -151,3 +151,54 @@ PROOFS = Table(
     Column("expires_at", BigInteger, nullable=False),
     Index("proofs_by_age", "expires_at"),
 )
+
+WEBHOOKS = Table(
+    "webhooks",
+    METADATA,
+    Column("webhook_id", String(64), primary_key=True),
+    Column("tenant", String(128), nullable=False),
+    Column("target_url", Text, nullable=False),
+    Column("description", Text),
+    Column("secret", LargeBinary, nullable=False),  # sealed; see ledger.vault
+    Column("status", String(16), nullable=False),  # active, disabled
+    Column("disabled_at", BigInteger),
+    Column("disabled_reason", String(32)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(512), nullable=False),
+    Column("dead_streak", Integer, nullable=False),  # dead letters since the last success
+    Column("not_before", BigInteger, nullable=False),  # nobody sends to it earlier: it is being sent to, or wants rest
+    Column("last_at", BigInteger),
+    Column("last_message", String(128)),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Index("webhooks_by_tenant", "tenant", "created_at", "webhook_id"),
+)
+
+SUBSCRIPTIONS = Table(
+    "webhook_subscriptions",
+    METADATA,
+    Column("webhook_id", String(64), primary_key=True),
+    Column("event", String(32), primary_key=True),
+)
+
+# No foreign keys here: telling what a run does must not fail because a webhook is deleted at that moment.
+DELIVERIES = Table(
+    "webhook_deliveries",
+    METADATA,
+    Column("webhook_id", String(64), primary_key=True),
+    Column("message_id", String(128), primary_key=True),
+    Column("event", String(32), nullable=False),
+    Column("run_id", String(64)),  # null for a ping
+    Column("seq", Integer),
+    Column("state", String(16), nullable=False),  # pending, delivered, dead, failed (a ping)
+    Column("attempts", Integer, nullable=False),
+    Column("claim", Integer, nullable=False),  # whose turn it is: who comes with an older one is too late
+    Column("next_at", BigInteger),  # null when there is nothing to send any more
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("last_at", BigInteger),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Index("deliveries_due", "next_at"),
+    Index("deliveries_of_webhooks", "webhook_id", "state", "created_at"),
+)
