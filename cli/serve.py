@@ -12,6 +12,7 @@ from cli.output import note
 
 if TYPE_CHECKING:
     from server.auth.settings import AuthSettings
+    from server.egress import Egress
 
 
 @click.command("serve", short_help="Serve the REST API on this machine.")
@@ -22,7 +23,22 @@ if TYPE_CHECKING:
 @click.option("--audience", metavar="ID", help="This API's resource identifier, as tokens name it.")
 @click.option("--jwks", metavar="URL", help="Where the issuer's keys are; by default ISSUER/jwks.")
 @click.option("--public-url", metavar="URL", help="What clients see before /api/export; by default this address.")
-def serve(host: str, port: int, prefect: str | None, **auth: str | None) -> None:
+@click.option("--webhook-http", is_flag=True, help="Let webhooks be told over http too, where anybody reads along.")
+@click.option(
+    "--webhook-network",
+    "webhook_networks",
+    metavar="CIDR",
+    multiple=True,
+    help="Network that webhooks may lead to though it is not public; may be given again.",
+)
+def serve(
+    host: str,
+    port: int,
+    prefect: str | None,
+    webhook_http: bool,
+    webhook_networks: tuple[str, ...],
+    **auth: str | None,
+) -> None:
     """Serve the REST API, with Prefect and its worker beside it.
 
     Without --issuer, authentication is off, and only loopback addresses are taken.
@@ -51,8 +67,23 @@ def serve(host: str, port: int, prefect: str | None, **auth: str | None) -> None
             auth=_auth(auth, f"http://{host}:{port}"),
             subject=f"user:{getpass.getuser()}",
             tenant=settings.tenant,
+            egress=_egress(webhook_networks, allow_http=webhook_http),
         )
     )
+
+
+def _egress(networks: tuple[str, ...], *, allow_http: bool) -> Egress:
+    """Return what webhooks may reach.
+
+    Raises:
+        UsageError: A network is none.
+    """
+    from server import egress
+
+    try:
+        return egress.Egress(allow_http=allow_http, networks=egress.networks(networks))
+    except ValueError as error:
+        raise UsageError(f"--webhook-network: {error}", advice="Write it as in 10.20.0.0/16 or 10.20.0.7.") from error
 
 
 def _auth(given: dict[str, str | None], here: str) -> AuthSettings | None:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("export_center.server")
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 BUSY_SECONDS = 10
+SEALED = "sealed"
+"""Marks kept answers that tell a secret; it never leaves."""
 NOBODY = Caller(subject="nobody", client="", tenants=(), tenant="", scopes=frozenset())
 """Who calls where no token is asked for."""
 
@@ -216,19 +218,10 @@ def _mutate(service: Service, endpoint: Endpoint, call: Call) -> Reply:
                     return done
                 earlier = idempotency.stored(connection, key)
                 if earlier is not None:
-                    headers = {**earlier.headers, "Idempotent-Replayed": "true"}
-                    media = headers.pop("Content-Type", JSON)
-                    return Reply(status=earlier.status, body=earlier.body, headers=headers, media_type=media)
+                    return _replayed(service, key, earlier)
                 reply: Reply = endpoint.handler(service, call, connection)
-                content = reply.content(call.trace.id)
-                reply = Reply(
-                    status=reply.status,
-                    body=content,
-                    headers=reply.headers,
-                    media_type=reply.media_type,
-                )
-                kept = {**reply.headers, "Content-Type": reply.media_type}
-                idempotency.store(connection, key, idempotency.Answer(reply.status, kept, content), now=call.now)
+                reply = replace(reply, body=reply.content(call.trace.id))
+                idempotency.store(connection, key, _kept(service, key, reply), now=call.now)
                 return reply
         except KeyReusedError as error:
             raise Problem(422, CONFLICT, error.message) from error
@@ -243,6 +236,22 @@ def _mutate(service: Service, endpoint: Endpoint, call: Call) -> Reply:
                 "the ledger is busy: another request is still under way",
                 headers={"Retry-After": "1"},
             ) from error
+
+
+def _kept(service: Service, key: idempotency.Key, reply: Reply) -> idempotency.Answer:
+    """Return an answer as it is kept for the next request with its key: one that tells a secret, sealed."""
+    body = reply.content("")
+    headers = {**reply.headers, "Content-Type": reply.media_type}
+    if reply.is_secret:
+        body, headers = service.vault.seal(body, key.scope), {**headers, SEALED: "1"}
+    return idempotency.Answer(reply.status, headers, body)
+
+
+def _replayed(service: Service, key: idempotency.Key, earlier: idempotency.Answer) -> Reply:
+    headers = {**earlier.headers, "Idempotent-Replayed": "true"}
+    media = headers.pop("Content-Type", JSON)
+    body = service.vault.open(earlier.body, key.scope) if headers.pop(SEALED, None) else earlier.body
+    return Reply(status=earlier.status, body=body, headers=headers, media_type=media)
 
 
 def _key(call: Call, header: str) -> idempotency.Key:

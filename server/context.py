@@ -134,12 +134,14 @@ class Reply:
         body: An object, which goes out as JSON with the traceId in it; or bytes, as they are.
         headers: Further headers.
         media_type: Of a body of bytes.
+        is_secret: Whether the body tells a secret, and so is kept only sealed.
     """
 
     status: int = 200
     body: Mapping[str, Any] | bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = JSON
+    is_secret: bool = False
 
     def content(self, trace_id: str) -> bytes:
         """Return the body's bytes."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from server import bundles, downloads, more_runs, runs, streaming, tickets
-from server.models import CancelRequest, RunRequest
+from server import bundles, downloads, more_runs, runs, streaming, tickets, webhooks
+from server.models import CancelRequest, ReplayRequest, RunRequest, WebhookRequest
 from server.routing import Endpoint, Scope
 from server.service import BASE
 
 RUN = f"{BASE}/runs/{{runId}}"
+WEBHOOK = f"{BASE}/webhooks/{{webhookId}}"
 
 ENDPOINTS = (
     Endpoint(
@@ -65,5 +66,37 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path=f"{RUN}/distributions", handler=bundles.list_distributions, scope=Scope.READ,
         section="6.4", summary="List every registered target of a run.",
+    ),
+    Endpoint(
+        method="GET", path=f"{BASE}/webhooks", handler=webhooks.list_webhooks, scope=Scope.MANAGE, section="7",
+        summary="List webhooks, newest first.",
+    ),
+    Endpoint(
+        method="POST", path=f"{BASE}/webhooks", handler=webhooks.create, scope=Scope.MANAGE, section="7", mutation=True,
+        summary="Register a webhook.", request=WebhookRequest, status=201,
+    ),
+    Endpoint(
+        method="GET", path=WEBHOOK, handler=webhooks.show, scope=Scope.MANAGE, section="7",
+        summary="Show a webhook, and how it fares.",
+    ),
+    Endpoint(
+        method="DELETE", path=WEBHOOK, handler=webhooks.remove, scope=Scope.MANAGE, section="7", mutation=True,
+        summary="Remove a webhook and what waits for it.", status=204,
+    ),
+    Endpoint(
+        method="GET", path=f"{WEBHOOK}/dead-letters", handler=webhooks.list_dead_letters, scope=Scope.MANAGE,
+        section="7", summary="List messages that a webhook did not take, newest first.",
+    ),
+    Endpoint(
+        method="POST", path=f"{WEBHOOK}:replay", handler=webhooks.replay, scope=Scope.MANAGE, section="7",
+        mutation=True, summary="Send dead letters again, one or all.", request=ReplayRequest, status=202,
+    ),
+    Endpoint(
+        method="POST", path=f"{WEBHOOK}:ping", handler=webhooks.ping, scope=Scope.MANAGE, section="7", mutation=True,
+        summary="Send a message that tells nothing, to try a webhook out.", status=202,
+    ),
+    Endpoint(
+        method="POST", path=f"{WEBHOOK}:enable", handler=webhooks.enable, scope=Scope.MANAGE, mutation=True,
+        summary="Send to a webhook again that was disabled.",
     ),
 )  # fmt: skip

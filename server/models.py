@@ -46,6 +46,25 @@ class CancelRequest(Body):
     reason: str | None = Field(default=None, max_length=2000)
 
 
+class WebhookRequest(Body):
+    """Where to tell what runs do."""
+
+    target_url: Annotated[str, Field(min_length=1, max_length=2000)]
+    events: list[Literal[
+        "run.accepted", "run.progress", "run.distribution", "run.signed", "run.succeeded", "run.failed", "run.canceled",
+    ]] = Field(default=["run.succeeded"], min_length=1, max_length=20)  # fmt: skip
+    secret: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        default=None, description="What messages are signed with; made and shown once when absent."
+    )
+    description: str | None = Field(default=None, max_length=2000)
+
+
+class ReplayRequest(Body):
+    """Which dead letter to send again; all of them when it names none."""
+
+    message_id: Text | None = None
+
+
 def checked(model: type[Model], value: Mapping[str, Any]) -> Model:
     """Return a body as its model.
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -16,16 +16,20 @@ from starlette.routing import Route
 
 from ledger.database import open_ledger
 from ledger.proofs import SharedReplays
+from ledger.vault import open_vault
 from server.app import make_app
 from server.auth.authenticator import Authenticator
 from server.auth.fetching import fetcher
 from server.auth.gate import Gate
 from server.auth.jwks import JwksCache
 from server.builtin import BuiltinProfiles
+from server.delivery import Delivery
+from server.egress import Egress
 from server.embedded import Embedded
 from server.engine import Engine
 from server.open_door import WARNING, OpenDoor, require_loopback
 from server.prefect_api import PrefectApi
+from server.sending import Sender
 from server.service import Service
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("export_center.server")
 GRACE_SECONDS = 5
+VAULT_KEY = "webhooks.key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,7 @@ class Serving:
         auth: Whose tokens are accepted; None for no authentication, which only loopback addresses may have.
         subject: Who callers are while authentication is off.
         tenant: Whose things, when a request names nobody.
+        egress: What webhooks may reach.
     """
 
     home: Path
@@ -66,6 +72,7 @@ class Serving:
     auth: AuthSettings | None
     subject: str
     tenant: str
+    egress: Egress = field(default_factory=Egress)
 
 
 def serve(wanted: Serving) -> None:
@@ -105,6 +112,7 @@ def _end_quietly() -> None:
 def _parts(wanted: Serving) -> Iterator[ASGIApp]:
     """Start what stands around the application, and end it afterwards."""
     ledger = open_ledger(wanted.ledger)
+    vault = open_vault(wanted.home / VAULT_KEY)
     embedded = None
     if wanted.prefect is None:
         port = free_port()
@@ -115,6 +123,8 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         prefect = PrefectApi(wanted.prefect)
     engine = Engine(ledger, prefect, clock)
     engine.start()
+    delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock)
+    delivery.start()
     service = Service(
         ledger=ledger,
         profiles=BuiltinProfiles(),
@@ -122,11 +132,14 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         bundles=wanted.home / "bundles",
         clock=clock,
         store=str(wanted.home / "evidence"),
+        vault=vault,
+        egress=wanted.egress,
         ready={"prefect": prefect.is_ready},
     )
     try:
         yield make_app(service, more=_health(service))
     finally:
+        delivery.stop()
         engine.stop()
         if embedded is not None:
             embedded.stop()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ledger.runs import Limits
+from ledger.vault import Vault
+from server.egress import Egress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +63,8 @@ class Service:
         clock: The time, in microseconds since the epoch.
         max_body: Bytes of the largest body.
         store: Root of the evidence store, for dry runs.
+        vault: Seals secrets; by default nothing that it seals outlives this process.
+        egress: What webhooks may reach.
         ready: Named checks for /readyz; each returns None, or what is wrong.
     """
 
@@ -72,6 +76,8 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     max_body: int = 1 << 20
     store: str = ""
+    vault: Vault = field(default_factory=Vault.of_this_process)
+    egress: Egress = field(default_factory=Egress)
     ready: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
 
     def dry_run_request(self, profile: str, tenant: str) -> dict[str, Any]:

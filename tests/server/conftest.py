@@ -6,7 +6,8 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import pytest
@@ -15,12 +16,16 @@ import uvicorn
 from bundle.keys import generate_key_pair, save_key_pair
 from flows.recorded import CanceledRunError, Installation, perform
 from ledger.database import open_ledger
+from ledger.vault import open_vault
 from server.app import make_app
 from server.builtin import BuiltinProfiles
+from server.delivery import Delivery
+from server.egress import Egress, networks
 from server.engine import Engine
 from server.open_door import OpenDoor
 from server.prefect_api import FlowRunState, PrefectError
 from server.running import clock, free_port
+from server.sending import Sender
 from server.service import Service
 
 if TYPE_CHECKING:
@@ -98,6 +103,65 @@ class FakePrefect:
             self._states[name] = "COMPLETED"
 
 
+class Told(NamedTuple):
+    """One request that a receiver got."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Receiver:
+    """A real HTTP server that others tell things; it answers as its script says, then with 204."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.script: list[tuple[int, dict[str, str]]] = []
+        self.body = b""
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.told.append(Told(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                status, headers = receiver.script.pop(0) if receiver.script else (204, {})
+                content = receiver.body if status != 204 else b""
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/hook?who=ops"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    def wait(self, count: int, *, seconds: float = 15) -> list[Told]:
+        """Wait until so many requests came, and return all of them."""
+        until = time.monotonic() + seconds
+        while len(self.told) < count:
+            assert time.monotonic() < until, self.told
+            time.sleep(0.01)
+        return list(self.told)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    made.thread.start()
+    yield made
+    made.server.shutdown()
+    made.thread.join()
+    made.server.server_close()
+
+
 class Running:
     """A running service, and a client of it."""
 
@@ -164,8 +228,11 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         bundles=here.bundles,
         clock=clock,
         store=here.store,
+        vault=open_vault(state / "webhooks.key"),
+        egress=Egress(allow_http=True, networks=networks(["127.0.0.1"])),
     )
     service = replace(service, **changes)
+    delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock)
     port = free_port()
     server = uvicorn.Server(
         uvicorn.Config(make_app(service), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
@@ -173,6 +240,7 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     engine.start()
+    delivery.start()
     running = Running(service, prefect, engine, port)
     while not server.started:
         time.sleep(0.01)
@@ -183,6 +251,7 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         running.http.close()
         server.should_exit = True
         thread.join()
+        delivery.stop()
         engine.stop()
         ledger.close()
 
