@@ -79,47 +79,55 @@ def enqueue(connection: Connection, run_id: str, seq: int, event: str, *, now: i
 
 
 def _due(now: int) -> ColumnElement[bool]:
-    return and_(
-        DELIVERIES.c.next_at <= now,
-        WEBHOOKS.c.not_before <= now,
-        or_(WEBHOOKS.c.status == "active", DELIVERIES.c.event == PING),
-    )
+    """What is to be sent now to a webhook of a query around this one: nothing but pings when it is disabled."""
+    wanted = or_(WEBHOOKS.c.status == "active", DELIVERIES.c.event == PING)
+    return and_(DELIVERIES.c.webhook_id == WEBHOOKS.c.webhook_id, DELIVERIES.c.next_at <= now, wanted)
 
 
-def _joined(query: Select[Any]) -> Select[Any]:
-    return query.join_from(DELIVERIES, WEBHOOKS, WEBHOOKS.c.webhook_id == DELIVERIES.c.webhook_id)
+def _awake(now: int) -> Select[Any]:
+    due = select(DELIVERIES.c.message_id).where(_due(now)).correlate(WEBHOOKS).exists()
+    # The one that was sent to longest ago: a long backlog of one does not keep the others waiting.
+    return select(WEBHOOKS).where(WEBHOOKS.c.not_before <= now, due).order_by(WEBHOOKS.c.not_before).limit(1)
 
 
 def is_due(connection: Connection, *, now: int) -> bool:
     """Whether there is anything to send now; asked often, so it only reads."""
-    return connection.execute(_joined(select(DELIVERIES.c.message_id)).where(_due(now)).limit(1)).first() is not None
+    return connection.execute(_awake(now)).first() is not None
 
 
 def claim(connection: Connection, *, now: int) -> Message | None:
-    """Take the message that waits longest; nobody else sends to its webhook for LEASE_SECONDS, or until it is noted."""
-    query = (
-        _joined(select(DELIVERIES, WEBHOOKS.c.tenant, WEBHOOKS.c.target_url, WEBHOOKS.c.secret))
-        .where(_due(now))
+    """Take a message that is due; nobody else sends to its webhook for LEASE_SECONDS, or until it is noted."""
+    query = _awake(now)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True, key_share=True)
+    webhook = connection.execute(query).mappings().one_or_none()
+    if webhook is None:
+        return None
+    oldest = (
+        select(DELIVERIES)
+        .join(WEBHOOKS, _due(now))
+        .where(WEBHOOKS.c.webhook_id == webhook["webhook_id"])
         .order_by(DELIVERIES.c.next_at, DELIVERIES.c.created_at, DELIVERIES.c.seq)
         .limit(1)
     )
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update(skip_locked=True, key_share=True)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(oldest).mappings().one_or_none()
     if row is None:
         return None
-    until = now + LEASE_SECONDS * SECOND
-    turn = row["claim"] + 1
-    connection.execute(
-        update(DELIVERIES).where(_mine(row["webhook_id"], row["message_id"])).values(next_at=until, claim=turn)
-    )
+    until, turn = now + LEASE_SECONDS * SECOND, row["claim"] + 1
+    mine = _mine(row["webhook_id"], row["message_id"])
+    connection.execute(update(DELIVERIES).where(mine).values(next_at=until, claim=turn))
     connection.execute(update(WEBHOOKS).where(WEBHOOKS.c.webhook_id == row["webhook_id"]).values(not_before=until))
-    told = select(EVENTS.c.data).where(
-        EVENTS.c.run_id == row["run_id"], EVENTS.c.kind == "run", EVENTS.c.seq == row["seq"]
-    )
-    data = "{}" if row["event"] == PING else connection.execute(told).scalar_one_or_none()
-    found = {name: row[name] for name in Message._fields if name != "data"}
-    return Message(**{**found, "claim": turn, "data": data})
+    found = {**webhook, **row, "claim": turn, "data": _data(connection, row["run_id"], row["seq"])}
+    return Message(**{name: found[name] for name in Message._fields})
+
+
+def _data(connection: Connection, run_id: str | None, seq: int | None) -> str | None:
+    """Return what an event tells, None when it is not kept any more; a ping tells nothing."""
+    if run_id is None:
+        return "{}"
+    told = select(EVENTS.c.data).where(EVENTS.c.run_id == run_id, EVENTS.c.kind == "run", EVENTS.c.seq == seq)
+    found: str | None = connection.execute(told).scalar_one_or_none()
+    return found
 
 
 def succeed(connection: Connection, sent: Message, attempt: Attempt, *, now: int) -> bool:
@@ -187,6 +195,9 @@ def _mine(webhook_id: str, message_id: str) -> ColumnElement[bool]:
 
 
 def _note(connection: Connection, sent: Message, attempt: Attempt, values: Mapping[str, Any], now: int) -> bool:
+    # Everybody takes the webhook's row before those of its messages, so nobody waits for each other.
+    webhook = select(WEBHOOKS.c.webhook_id).where(WEBHOOKS.c.webhook_id == sent.webhook_id)
+    connection.execute(webhook.with_for_update(key_share=True))
     # What arrived has arrived, whoever's turn it is; only failures of somebody who is too late count for nothing.
     turn = true() if values.get("state") == "delivered" else DELIVERIES.c.claim == sent.claim
     mine = update(DELIVERIES).where(_mine(sent.webhook_id, sent.message_id), DELIVERIES.c.state == "pending", turn)

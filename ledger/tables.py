@@ -199,6 +199,6 @@ DELIVERIES = Table(
     Column("last_at", BigInteger),
     Column("last_status", Integer),
     Column("last_error", Text),
-    Index("deliveries_due", "next_at"),
+    Index("deliveries_due", "webhook_id", "next_at"),
     Index("deliveries_of_webhooks", "webhook_id", "state", "created_at"),
 )

@@ -95,7 +95,7 @@ def page(connection: Connection, tenant: str, *, offset: int, limit: int) -> tup
 
 def remove(connection: Connection, webhook_id: str) -> None:
     """Forget a webhook, its secret, and what waits to be sent to it."""
-    for table in (DELIVERIES, SUBSCRIPTIONS, WEBHOOKS):
+    for table in (WEBHOOKS, SUBSCRIPTIONS, DELIVERIES):
         connection.execute(delete(table).where(table.c.webhook_id == webhook_id))
 
 
