@@ -42,6 +42,8 @@ def serve(
     """Serve the REST API, with Prefect and its worker beside it.
 
     Without --issuer, authentication is off, and only loopback addresses are taken.
+
+    Example: export-center serve --port 8321
     """
     import getpass
     import logging

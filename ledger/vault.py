@@ -75,10 +75,15 @@ def open_vault(path: Path) -> Vault:
             _make(path)
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
-        raise VaultError(f"the key file {path} cannot be used: {error}") from error
+        raise _unusable(path, str(error)) from error
     if len(key) != KEY_BYTES:
-        raise VaultError(f"the key file {path} holds {len(key)} bytes instead of {KEY_BYTES}")
+        raise _unusable(path, f"it holds {len(key)} bytes instead of {KEY_BYTES}")
     return Vault(key)
+
+
+def _unusable(path: Path, why: str) -> VaultError:
+    advice = "Bring the file back from a backup; without it, remove it and register every webhook anew."
+    return VaultError(f"the key file {path} cannot be used: {why}", advice=advice)
 
 
 def _make(path: Path) -> None:

@@ -102,8 +102,8 @@ def test_runs_are_claimed_once_and_again_when_nobody_finished_it(ledger: Ledger,
     assert claimed(noon + 30 * SECOND) == [run_id]
     with ledger.writing() as connection:
         dispatch.postpone(connection, run_id, tries=3, now=noon + 31 * SECOND)
-    assert claimed(noon + 38 * SECOND) == []
-    assert claimed(noon + 39 * SECOND) == [run_id]
+    assert claimed(noon + 35 * SECOND) == []
+    assert claimed(noon + 36 * SECOND) == [run_id]
     with ledger.writing() as connection:
         assert dispatch.dispatched(connection, run_id, "a-flow-run")
         assert [row["flow_run_id"] for row in dispatch.at_work(connection)] == ["a-flow-run"]
