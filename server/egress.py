@@ -74,7 +74,7 @@ class Egress:
             raise TargetError(f"it must have a host and a port that is not 0, in at most {LONGEST_URL} characters")
         if parsed.userinfo or parsed.fragment:
             raise TargetError("it must have neither a user nor a fragment")
-        literal = _address(parsed.host)
+        literal = _address(host_of(parsed))
         if literal is not None and not self.allows(literal):
             raise TargetError("its address is not public")
         return parsed
@@ -95,6 +95,11 @@ class Egress:
         if not all(self.allows(address) for address in found):
             raise TargetError("its address is not public")
         return [str(address) for address in dict.fromkeys(found)]
+
+
+def host_of(url: httpx.URL) -> str:
+    """Return a URL's host in ASCII, as resolvers and certificates have it, without brackets."""
+    return url.raw_host.decode("ascii").strip("[]")
 
 
 def is_public(address: Address) -> bool:

@@ -8,14 +8,16 @@ import contextlib
 import hashlib
 import hmac
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
 
 from ledger.times import DAY_SECONDS
-from server.egress import Egress, TargetError
+from server.egress import Egress, TargetError, host_of
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +30,8 @@ SECONDS = 15.0
 
 MOST_BYTES = 64 * 1024
 """No more of an answer is read; what it says matters to nobody, its status does."""
+
+RESOLVERS = ThreadPoolExecutor(8, "resolver")
 
 PREFIX = "whsec_"
 AGENT = "export-center-webhooks"
@@ -80,7 +84,10 @@ def _key(secret: str) -> bytes:
 
 async def resolve(host: str, port: int) -> list[str]:
     """Return a name's addresses, in the order to try them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # In bytes, so that nobody encodes it once more. In threads of our own: the loop would wait for its own at its end,
+    # however long a name server takes.
+    look_up = partial(socket.getaddrinfo, host.encode("ascii"), port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(RESOLVERS, look_up)
     return [str(address[0]) for *_, address in found]
 
 
@@ -119,7 +126,7 @@ class Sender:
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         target = self.egress.check_url(url)
-        host = target.raw_host.decode("ascii").strip("[]")
+        host = host_of(target)
         port = target.port or {"https": 443, "http": 80}[target.scheme]
         addresses = self.egress.pick(await self.resolve(host, port))
         sent = {

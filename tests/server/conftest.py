@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -118,6 +118,7 @@ class Receiver:
         self.told: list[Told] = []
         self.script: list[tuple[int, dict[str, str]]] = []
         self.body = b""
+        self.before: Callable[[], object] = lambda: None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -126,13 +127,16 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.told.append(Told(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                receiver.before()
                 status, headers = receiver.script.pop(0) if receiver.script else (204, {})
                 content = receiver.body if status != 204 else b""
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
                     self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
+                # Whoever asked may be gone by now.
+                with suppress(OSError):
+                    self.end_headers()
+                    self.wfile.write(content)
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,7 @@ from ledger.database import open_ledger
 from ledger.runs import Limits, Submission
 from ledger.tables import EVENTS, WEBHOOKS
 from ledger.times import SECOND
-from ledger.vault import Vault
+from ledger.vault import Vault, open_vault
 from ledger.webhooks import Registration
 from server.delivery import DELAYS, JITTER, Delivery, judge
 from server.egress import Egress, networks
@@ -166,6 +169,48 @@ def test_a_crash_between_sending_and_noting_sends_the_same_message_again(post: P
     assert first.body == second.body
     assert post.found(webhook_id)["pending"] == 0
     assert not next_process.deliver_once()
+
+
+SENDING = """
+import sys
+from ledger.database import open_ledger
+from ledger.vault import open_vault
+from pathlib import Path
+from server.delivery import Delivery
+from server.egress import Egress, networks
+from server.sending import Sender
+
+url, key, now = sys.argv[1:]
+sender = Sender(egress=Egress(allow_http=True, networks=networks(["127.0.0.1"])))
+Delivery(open_ledger(url), open_vault(Path(key)), sender, lambda: int(now)).deliver_once()
+"""
+
+
+def test_a_process_that_is_killed_while_it_sends_is_replaced_by_another(
+    tmp_path: Path, post: Post, receiver: Any
+) -> None:
+    post.vault = open_vault(tmp_path / "webhooks.key")
+    webhook_id = post.webhook(receiver.url)
+    run_id = post.submit()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def send() -> int:
+        words = [str(post.ledger.engine.url), str(tmp_path / "webhooks.key"), str(post.now)]
+        started.append(subprocess.Popen([sys.executable, "-c", SENDING, *words]))
+        return started[-1].wait(60)
+
+    def kill() -> None:
+        started[-1].kill()
+
+    receiver.before = kill
+    assert send() == -signal.SIGKILL
+    receiver.before = lambda: None
+    assert post.found(webhook_id)["pending"] == 1
+    post.now += outbox.LEASE_SECONDS * SECOND
+    assert send() == 0
+    first, second = receiver.told
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == f"msg-{run_id}-1"
+    assert post.found(webhook_id)["pending"] == 0
 
 
 def test_several_servers_send_every_message_once(post: Post) -> None:

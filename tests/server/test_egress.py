@@ -86,6 +86,11 @@ def test_an_address_that_is_not_public_is_refused_however_it_is_found(address: s
     assert found == Answer(None, "its address is not public")
 
 
+@pytest.mark.parametrize("host", ["xn--", "a..b", "x" * 70, "hooks.invalid", "a%00b", "...."])
+def test_a_name_that_is_none_is_a_failure_and_no_fault(host: str) -> None:
+    assert send(f"https://{host}/").status is None
+
+
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_is_allowed(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
@@ -208,15 +213,19 @@ def test_an_answer_that_drips_ends_in_time(raw: Callable[..., int]) -> None:
     assert ended.wait(5), "the connection is closed"
 
 
-def test_a_name_that_takes_too_long_ends_in_time() -> None:
-    async def slow(_host: str, _port: int) -> list[str]:
-        import asyncio
+def test_a_name_server_that_does_not_answer_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    done, ended = threading.Event(), threading.Event()
 
-        await asyncio.sleep(60)
-        return []
+    def slow(*_: Any, **__: Any) -> Any:
+        done.wait(20)
+        ended.set()
+        raise socket.gaierror
 
-    sender = Sender(egress=OPEN, resolve=slow, seconds=0.1)
-    assert sender("https://hooks.example.com/", {}, b"{}").error == "no answer within 0.1 s"
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    assert send("https://hooks.example.com/", seconds=0.1) == Answer(None, "no answer within 0.1 s")
+    assert not ended.is_set(), "nobody waited for it"
+    done.set()
+    assert ended.wait(5)
 
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-x\r\n"])

@@ -16,6 +16,8 @@ from standardwebhooks.webhooks import Webhook
 from ledger import audit
 from ledger.tables import AUDIT, IDEMPOTENCY, WEBHOOKS
 from server.egress import Egress
+from server.endpoints import ENDPOINTS
+from server.routing import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,6 +207,15 @@ def test_a_receiver_that_is_gone_is_left_alone_until_it_is_enabled_and_asked_to_
             "webhook.create", "webhook.disable", "webhook.enable", "webhook.replay",
         ]  # fmt: skip
         assert audit.verify(connection, "acme") is None
+
+
+def test_every_call_about_webhooks_needs_the_scope_that_manages() -> None:
+    found = {(each.method, each.path.partition("/webhooks")[2]): each for each in ENDPOINTS if "/webhooks" in each.path}
+    assert len(found) == 8
+    assert {each.scope for each in found.values()} == {Scope.MANAGE}
+    assert {key for key, each in found.items() if not each.mutation} == {
+        ("GET", ""), ("GET", "/{webhookId}"), ("GET", "/{webhookId}/dead-letters"),
+    }  # fmt: skip
 
 
 def test_a_ping_comes_at_once_and_tells_nothing(running: Any, receiver: Any) -> None:
