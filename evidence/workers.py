@@ -6,14 +6,18 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+INSTANT = 0.001
+"""Seconds until a process is looked at again that has ended but is not accounted for yet."""
 
 
 class _Spawning(SpawnContext):
@@ -29,15 +33,29 @@ class _Spawning(SpawnContext):
         return process
 
     def end(self) -> None:
-        """End those of its processes that run."""
-        for process in self.started:
-            if process.is_alive():
-                process.terminate()
+        """End those of its processes that run, and return when all of them are gone."""
+        begun = [process for process in self.started if process.pid is not None]
+        for process in begun:
+            # Whoever started this program may have had it ignore the signal that asks, and processes inherit that.
+            process.kill()
+        for process in begun:
+            _wait_for(process)
+
+
+def _wait_for(process: SpawnProcess) -> None:
+    """Return when a process that was killed is gone.
+
+    The pool's thread waits for it too. Only one of both is told by the system how it ended; until that one has noted
+    it, ``join`` returns to the other while the process still counts as alive.
+    """
+    connection.wait([process.sentinel])
+    while process.exitcode is None:
+        time.sleep(INSTANT)
 
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Start processes for as long as the block lasts; when it ends by an exception, end them at once."""
+    """Start processes for as long as the block lasts; when it ends by an exception, end them before it is raised."""
     _start_tracker()
     context = _Spawning()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
