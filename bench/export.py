@@ -153,33 +153,34 @@ def _generate(options: argparse.Namespace) -> float:
 
 def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield real rows under new ids, in the order of export."""
-    from bundle.digests import id_hash, key_hash
-
     base = [row for archive in options.evidence for row in _base(archive)]
     if sum(len(row["line"]) for row in base) <= WINDOW:
         raise SystemExit("the evidence is smaller than the window of zstd level 3: name more archives")
     for number in range(options.records):
-        row = base[number % len(base)]
-        identity = f"BENCH-{number:010d}"
-        line = row["line"].replace(row["upstream_id"].encode(), identity.encode())
-        yield {
-            **row,
-            "upstream_id": identity,
-            "key_hash": key_hash(
-                tenant=row["tenant"],
-                source=row["source"],
-                kind=row["kind"],
-                upstream_id=identity,
-                locator=row["locator"],
-            ),
-            "id_hash": id_hash(identity),
-            "line": line,
-            "line_sha256": hashlib.sha256(line).digest(),
-            "line_bytes": len(line),
-            "revision": 1,
-            "observed_at": 0,
-            "tombstone": False,
-        }
+        yield _renamed(base[number % len(base)], f"BENCH-{number:010d}")
+
+
+def _renamed(row: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a row under another id, with the line and the digests that a record of that id has."""
+    from bundle.digests import id_hash, key_hash, observation_id
+
+    old = {part: row[part] for part in ("tenant", "source", "kind", "upstream_id", "locator")}
+    new = {**old, "upstream_id": name, "locator": old["locator"].replace(old["upstream_id"], name)}
+    line = row["line"].replace(old["upstream_id"].encode(), name.encode())
+    observed = (observation_id(**each, sha256=row["sha256"]).encode() for each in (old, new))
+    line = line.replace(*observed)
+    return {
+        **row,
+        **new,
+        "key_hash": key_hash(**new),
+        "id_hash": id_hash(name),
+        "line": line,
+        "line_sha256": hashlib.sha256(line).digest(),
+        "line_bytes": len(line),
+        "revision": 1,
+        "observed_at": 0,
+        "tombstone": False,
+    }
 
 
 def _base(archive: Path) -> list[dict[str, Any]]:

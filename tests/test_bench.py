@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bundle.keys import load_public_key
+from bundle.verify import verify
+
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 SIDES = {"export.py": ("export", "copy", "floor"), "verify.py": ("verify", "pipe", "openssl")}
 
@@ -22,4 +25,7 @@ def test_every_side_of_a_benchmark_runs(script: str, tmp_path: Path, counterpart
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[1:] if line.strip()}
+    if script == "export.py":
+        key = load_public_key((tmp_path / "keys" / "bench.pub").read_bytes())
+        assert verify(tmp_path / "out.tar.zst", keys=[key], deep=True).manifest.counts.records == 1000
     assert {side: float(rows[side][1]) > 0 for side in SIDES[script]} == dict.fromkeys(SIDES[script], True)
