@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytest_plugins = ("tests.postgres_server",)
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_ONLY = "EXPORT_CENTER_DATA does not name the data pack"
 NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome")}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import urllib.parse
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ledger.database import Ledger, open_ledger
 from ledger.runs import Submission
+from tests.postgres_server import USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,9 +25,21 @@ def noon() -> int:
     return NOON
 
 
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty ledger."""
+    if request.param == "SQLite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    server = request.getfixturevalue("postgres")
+    name = f"ledger_{uuid.uuid4().hex}"
+    server.psql(f"CREATE DATABASE {name}", database="postgres")
+    password = urllib.parse.quote(server.password, safe="")
+    return f"postgresql://{USER}:{password}@127.0.0.1:{server.port}/{name}"
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    opened = open_ledger(ledger_url)
     yield opened
     opened.close()
 

@@ -16,7 +16,6 @@ from ledger.times import DAY_SECONDS, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ledger.database import Ledger
     from ledger.runs import Submission
@@ -91,14 +90,13 @@ def test_the_quota_of_a_day_ends_at_midnight(
 
 
 def test_many_at_once_never_exceed_the_cap(
-    tmp_path: Path, make_submission: Callable[..., Submission], noon: int
+    ledger_url: str, make_submission: Callable[..., Submission], noon: int
 ) -> None:
     """Each with a connection of its own, as several servers would."""
-    url = f"sqlite:///{tmp_path / 'shared.db'}"
-    open_ledger(url).close()
+    open_ledger(ledger_url).close()
 
     def one(_number: int) -> str | None:
-        mine = open_ledger(url)
+        mine = open_ledger(ledger_url)
         try:
             return take(mine, make_submission(), limits=Limits(active_runs=4, runs_a_day=100), now=noon)
         except TooManyRunsError:

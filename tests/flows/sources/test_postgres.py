@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from flows.request import ExportRequest
     from flows.sources.declared import Sources
     from tests.flows.conftest import RealStore
-    from tests.flows.sources.conftest import Document, Postgres
+    from tests.flows.sources.conftest import Document
+    from tests.postgres_server import Postgres
 
     Ask = Callable[..., ExportRequest]
     Declare = Callable[..., Sources]
