@@ -139,8 +139,8 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
     try:
         yield make_app(service, more=_health(service))
     finally:
-        delivery.stop()
         engine.stop()
+        delivery.stop()
         if embedded is not None:
             embedded.stop()
         prefect.close()
