@@ -5,6 +5,8 @@ The hierarchy:
 * FlowError                ERR_EXPORT_INTERNAL
   x ValidationError        ERR_EXPORT_001           profile, selectors, request or settings are not as they should be
   x ProfileNotFoundError   ERR_EXPORT_002           no such profile, or none that this tenant may see
+  x ProfileConflictError   ERR_EXPORT_CONFLICT      a profile is there already, or changed by somebody else meanwhile
+  x ProfileReadOnlyError   ERR_EXPORT_FORBIDDEN     a profile that all tenants share is not changed for one of them
   x AdapterError           ERR_EXPORT_004           an adapter met records it cannot write, or a source failed
     x SourceFailedError    ERR_EXPORT_004           a declared source cannot be reached now, or broke off
   x StorageError           ERR_EXPORT_004           the evidence store cannot be read, or a bundle's place not written
@@ -65,6 +67,18 @@ class ProfileNotFoundError(FlowError):
     """There is no such profile, or none that this tenant may see."""
 
     code = "ERR_EXPORT_002"
+
+
+class ProfileConflictError(FlowError):
+    """A profile is there already, or somebody else changed it or is changing it."""
+
+    code = "ERR_EXPORT_CONFLICT"
+
+
+class ProfileReadOnlyError(FlowError):
+    """A profile that all tenants share is not changed for one of them."""
+
+    code = "ERR_EXPORT_FORBIDDEN"
 
 
 class AdapterError(FlowError):

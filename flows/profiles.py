@@ -77,6 +77,7 @@ class Profile(_Struct, frozen=True):
         layout: The form of the bundle.
         adapter_options: Options of the adapter that writes the data.
         schedule: None: only when asked.
+        archived: Whether the profile is out of use: it is shown, but neither scheduled nor run.
     """
 
     profile_id: Annotated[
@@ -97,6 +98,7 @@ class Profile(_Struct, frozen=True):
     layout: Literal["tar.zst", "zip", "dir"] = "tar.zst"
     adapter_options: dict[str, bool | int | str | tuple[str, ...]] = {}
     schedule: Schedule | None = None
+    archived: bool = False
 
     def __post_init__(self) -> None:
         """Fill in the policy mode that follows from kind and variant."""
@@ -202,6 +204,11 @@ def builtin_folder() -> Path:
     here = Path(__file__).resolve().parent
     installed = here / "builtin_profiles"
     return installed if installed.is_dir() else here.parent / "profiles"
+
+
+def builtin_bytes(profile_id: str) -> bytes:
+    """Return the YAML of a built-in profile."""
+    return (builtin_folder() / f"{profile_id}.yaml").read_bytes()
 
 
 def resolve_profile(name_or_path: str) -> LoadedProfile:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from evidence.ingest import IngestOptions, ingest
 from evidence.schema import KIND_OF_TABLE, RECORDS
 from evidence.store import Store
 from evidence.times import parse_time
+from flows.profile_store import ProfileStore
 from flows.request import ExportRequest
 
 if TYPE_CHECKING:
@@ -146,3 +149,31 @@ def crates_request(crates_home: Path, tmp_path: Path) -> ExportRequest:
         key=f"file:{tmp_path / 'home' / 'flow.key'}",
         out=str(tmp_path / "out" / "bundle.tar.zst"),
     )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ProfileStore]:
+    with ProfileStore(tmp_path / "profiles") as made:
+        yield made
+
+
+@pytest.fixture
+def git(counterpart: Callable[[str], str], store: ProfileStore) -> Callable[..., str]:
+    """Run the real git in the repository, as Jane."""
+    program = counterpart("git")
+
+    def run(*arguments: str, cwd: Path | None = None) -> str:
+        identity = {"GIT_AUTHOR_NAME": "Jane", "GIT_AUTHOR_EMAIL": "jane@acme.example"}
+        identity |= {"GIT_COMMITTER_NAME": "Jane", "GIT_COMMITTER_EMAIL": "jane@acme.example"}
+        done = subprocess.run(
+            [program, *arguments],
+            cwd=cwd or store.path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **identity},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

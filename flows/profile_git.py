@@ -1,0 +1,313 @@
+"""The git repository of profiles, as it is read: its head, its files, and what each commit changed.
+
+What is committed counts; the work tree is a place where people edit. Nothing here writes but ``store``, which adds
+objects that no branch names yet.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+import tempfile
+import weakref
+import zlib
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from dulwich.errors import ChecksumMismatch, FileFormatException, NotGitRepository
+from dulwich.objects import Blob, Commit, ObjectID, Tree, parse_tree
+from dulwich.refs import HEADREF, Ref
+from dulwich.repo import Repo
+
+from flows.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dulwich.objects import ShaFile
+
+    Found = TypeVar("Found", Blob, Commit)
+
+BRANCH = b"main"
+COMMITTER = "export-center"
+FOLDER = "export-center"
+"""Where our own files are, inside the control folder."""
+PROFILE_PATH = re.compile(r"((?P<tenant>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})/)?(?P<id>[a-z0-9-]{1,63})\.yaml", re.ASCII)
+"""Files that count as profiles: those of a tenant in its folder, and at the root those that all tenants share."""
+
+TREES = 32
+"""How many trees are remembered."""
+
+Entries = dict[bytes, tuple[int, ObjectID]]
+"""A tree: name to mode and object."""
+
+NOTHING = (0, ObjectID(b""))
+
+_FILE, _FOLDER = 0o100644, 0o040000
+_BROKEN = (
+    KeyError, ValueError, TypeError, AssertionError, AttributeError, ChecksumMismatch, FileFormatException,
+    struct.error, zlib.error,
+)  # fmt: skip
+"""What dulwich raises on damaged repositories."""
+_NO_IDENTITY = re.compile(r"[<>\x00-\x1f]+")
+
+
+class Head(NamedTuple):
+    """Where a repository stands: the branch that is checked out, and its commit; None before the first."""
+
+    branch: Ref
+    commit: str | None
+
+
+class Signature(NamedTuple):
+    """Who changes a profile, as in ``user:ops``, and when."""
+
+    name: str
+    at: datetime
+
+
+class Change(NamedTuple):
+    """One file that a commit changed: its blob, None when the commit removed it."""
+
+    path: str
+    blob: str | None
+
+
+class Revision(NamedTuple):
+    """A commit as far as the history of profiles needs it; ``ours`` when this program made it."""
+
+    commit: str
+    author: str
+    at: int
+    ours: bool
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what a broken repository raises into an error that people can read.
+
+    Raises:
+        StorageError: The repository cannot be read.
+    """
+    try:
+        yield
+    except NotGitRepository as error:
+        raise StorageError(
+            f"{path} is no git repository",
+            advice="Set `profiles` to a git repository, or to a folder that is not there yet.",
+        ) from error
+    except OSError as error:
+        raise StorageError(
+            f"the profiles in {path} cannot be used: {error.filename or ''}: {error.strerror or error}",
+            advice="Check that the folder is there and may be written.",
+        ) from error
+    except _BROKEN as error:
+        raise StorageError(
+            f"the profiles in {path} cannot be read: {type(error).__name__}: {error}", advice="Run `git fsck` there."
+        ) from error
+
+
+class Repository:
+    """An open repository, until ``close`` is called. Not for several threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open a repository, bare or with a work tree.
+
+        Raises:
+            StorageError: There is none.
+        """
+        with told(path):
+            self._repo = Repo(os.fspath(path))
+        # Python's end would otherwise find packs open, and complain.
+        self.close = weakref.finalize(self, self._repo.close)
+        self._trees: dict[str, Entries] = {}
+        self.path = path
+        self.work_tree = None if self._repo.bare else Path(self._repo.path)
+        self.control = Path(os.fsdecode(self._repo.controldir()))
+        self.common = Path(os.fsdecode(self._repo.commondir()))
+
+    @property
+    def index_path(self) -> Path:
+        """Where git keeps what is staged."""
+        return Path(os.fsdecode(self._repo.index_path()))
+
+    @property
+    def remote(self) -> Repo:
+        """The repository as dulwich knows it, for exchanges with others."""
+        return self._repo
+
+    def head(self) -> Head:
+        """Return the branch and commit that are checked out.
+
+        Raises:
+            StorageError: No branch is checked out.
+        """
+        names, commit = self._repo.refs.follow(HEADREF)
+        if len(names) == 1:
+            raise StorageError(
+                f"no branch is checked out in {self.path}", advice="Run `git switch main` there, or finish the rebase."
+            )
+        return Head(Ref(names[-1]), commit.decode() if commit else None)
+
+    def commit_of(self, branch: Ref) -> str | None:
+        """Return the commit of a branch."""
+        found = self._repo.refs.read_ref(branch)
+        return None if found is None else found.decode()
+
+    def back_from(self, commit: str, most: int) -> Iterator[str]:
+        """Yield a commit and those before it, along first parents."""
+        found: str | None = commit
+        while found is not None and most:
+            yield found
+            found, most = self._parent(found), most - 1
+
+    def files(self, commit: str | None) -> dict[str, str]:
+        """Return every profile of a commit: path to blob."""
+        return {change.path: change.blob for change in self._between(None, self._tree_of(commit)) if change.blob}
+
+    def data(self, blob: str) -> bytes:
+        """Return the bytes of a file."""
+        return self._get(blob, Blob).data
+
+    def since(self, commit: str | None, known: str | None) -> tuple[list[str], bool]:
+        """Return the commits from a known one, exclusively, to another, oldest first, along first parents.
+
+        Returns:
+            The commits, and whether the known one was met; else they go back to the very first.
+        """
+        found: list[str] = []
+        while commit is not None and commit != known:
+            found.append(commit)
+            commit = self._parent(commit)
+        return found[::-1], commit == known and known is not None
+
+    def changes(self, commit: str) -> list[Change]:
+        """Return the profiles that a commit changed, against its first parent."""
+        return list(self._between(self._tree_of(self._parent(commit)), self._tree_of(commit)))
+
+    def revision(self, commit: str) -> Revision:
+        """Return who made a commit and when."""
+        read = self._get(commit, Commit)
+        ours = _person(read.committer)[0] == COMMITTER
+        name, address = _person(read.author)
+        return Revision(commit, name if ours else f"user:{address or name}", read.author_time, ours)
+
+    def message(self, commit: str) -> str:
+        """Return what the author of a commit said about it."""
+        return str(self._get(commit, Commit).message.decode(errors="replace"))
+
+    def store(self, parent: str | None, files: Mapping[str, bytes], signature: Signature, message: str) -> str:
+        """Store a commit that sets some files, and return its id; no branch names it yet."""
+        tree = self._tree_of(parent)
+        for path, data in files.items():
+            blob = Blob.from_string(data)
+            self._keep(blob)
+            tree = self._with_file(tree, path.split("/"), blob.id)
+        made = Commit()
+        made.tree = ObjectID((tree or self._keep(Tree())).encode())
+        made.parents = [] if parent is None else [ObjectID(parent.encode())]
+        made.author, made.committer = _identity(signature.name), _identity(COMMITTER)
+        made.author_time = made.commit_time = int(signature.at.astimezone(UTC).timestamp())
+        made.author_timezone = made.commit_timezone = 0
+        made.encoding = b"UTF-8"
+        made.message = message.encode(errors="replace") + b"\n"
+        return self._keep(made)
+
+    def blob_at(self, commit: str | None, path: str) -> str | None:
+        """Return the blob of any file of a commit, None when there is no such file."""
+        *folders, name = path.split("/")
+        tree = self._tree_of(commit)
+        for folder in folders:
+            tree = self._below(tree, folder.encode())
+        mode, blob = self._entries(tree).get(name.encode(), NOTHING)
+        return blob.decode() if stat.S_ISREG(mode) else None
+
+    def _with_file(self, tree: str | None, parts: list[str], blob: ObjectID) -> str:
+        """Store a tree that has a file at a path, and return its id."""
+        name, rest = parts[0].encode(), parts[1:]
+        changed = Tree()
+        for known, (mode, found) in self._entries(tree).items():
+            changed.add(known, mode, found)
+        if rest:
+            below = self._with_file(self._below(tree, name), rest, blob)
+            changed.add(name, _FOLDER, ObjectID(below.encode()))
+        else:
+            changed.add(name, _FILE, blob)
+        return self._keep(changed)
+
+    def _keep(self, made: ShaFile) -> str:
+        """Store an object whole or not at all; a crash leaves nothing that blocks the next attempt."""
+        name = made.id.decode()
+        folder = self.common / "objects" / name[:2]
+        folder.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix="tmp_obj_", dir=folder.parent, delete=False) as file:
+            file.write(made.as_legacy_object())
+            file.flush()
+            os.fchmod(file.fileno(), 0o444)
+            os.fsync(file.fileno())
+        Path(file.name).replace(folder / name[2:])
+        return name
+
+    def _between(self, old: str | None, new: str | None) -> Iterator[Change]:
+        yield from self._differing(old, new, "")
+        for name in self._changed_names(old, new):
+            yield from self._differing(self._below(old, name), self._below(new, name), f"{_text(name)}/")
+
+    def _differing(self, old: str | None, new: str | None, prefix: str) -> Iterator[Change]:
+        for name in self._changed_names(old, new):
+            mode, blob = self._entries(new).get(name, NOTHING)
+            path = f"{prefix}{_text(name)}"
+            if PROFILE_PATH.fullmatch(path):
+                yield Change(path, blob.decode() if stat.S_ISREG(mode) else None)
+
+    def _changed_names(self, old: str | None, new: str | None) -> list[bytes]:
+        return sorted({name for name, _ in self._entries(old).items() ^ self._entries(new).items()})
+
+    def _entries(self, tree: str | None) -> Entries:
+        """Return what is in a tree; neighbours in history share most trees, so the last few are remembered."""
+        if tree is None:
+            return {}
+        if tree not in self._trees:
+            while len(self._trees) >= TREES:
+                del self._trees[next(iter(self._trees))]
+            kind, raw = self._repo.object_store.get_raw(ObjectID(tree.encode()))
+            if kind != Tree.type_num:
+                raise TypeError(f"{tree} is no tree")
+            self._trees[tree] = {name: (mode, ObjectID(found)) for name, mode, found in parse_tree(raw, 20)}
+        return self._trees[tree]
+
+    def _below(self, tree: str | None, name: bytes) -> str | None:
+        mode, found = self._entries(tree).get(name, NOTHING)
+        return found.decode() if stat.S_ISDIR(mode) else None
+
+    def _tree_of(self, commit: str | None) -> str | None:
+        return None if commit is None else str(self._get(commit, Commit).tree.decode())
+
+    def _parent(self, commit: str) -> str | None:
+        """Return the first parent; None also where a shallow clone ends."""
+        parents = self._get(commit, Commit).parents
+        return parents[0].decode() if parents and parents[0] in self._repo.object_store else None
+
+    def _get(self, name: str, kind: type[Found]) -> Found:
+        found = self._repo.object_store[ObjectID(name.encode())]
+        if not isinstance(found, kind):
+            raise TypeError(f"{name} is no {kind.__name__.lower()}")
+        return found
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="replace")
+
+
+def _person(identity: bytes) -> tuple[str, str]:
+    name, _, address = identity.decode(errors="replace").partition("<")
+    return name.strip(), address.partition(">")[0].strip()
+
+
+def _identity(name: str) -> bytes:
+    """Return a name as git takes it; we know no address of callers, and invent none."""
+    return f"{_NO_IDENTITY.sub('', name).strip() or 'unknown'} <>".encode(errors="replace")

@@ -1,0 +1,237 @@
+"""Profiles of tenants: files ``TENANT/ID.yaml`` of a git repository, beside those that all tenants share.
+
+Reading never writes a profile; while there is no repository, there are the built-in profiles and no others. Every
+change is one commit whose author is the caller. Several processes can use one repository, and people can edit and
+commit there.
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from flows.errors import ProfileNotFoundError, StorageError
+from flows.profile_changes import archiving, creation, new_file, replacement, update
+from flows.profile_commits import Moved, Writer
+from flows.profile_git import COMMITTER, Repository, Signature, told
+from flows.profile_history import Book, read_book
+from flows.profile_seed import exists, make_repository, refresh
+from flows.profile_views import StoredProfile, find, owned, shared, visible
+from flows.profiles import builtin_bytes, parse_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from flows.profile_changes import Wanted
+    from flows.profile_git import Head
+    from flows.profile_history import History
+    from flows.profiles import LoadedProfile
+
+ATTEMPTS = 20
+"""How often a change is worked out anew because somebody committed in between."""
+
+__all__ = ["Patched", "ProfileStore", "Signature", "StoredProfile"]
+
+
+class Patched(NamedTuple):
+    """A profile after a change, and whether that made a new revision."""
+
+    profile: StoredProfile
+    revision_created: bool
+
+
+class ProfileStore:
+    """All profiles of an installation; threads may share it.
+
+    Everything here raises StorageError when the repository cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the folder of the repository; nothing is read or written yet."""
+        self.path = path
+        self._lock = RLock()
+        self._repository: Repository | None = None
+        self._book = Book("")
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the repository."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the repository; it is opened again when it is needed."""
+        with self._lock:
+            if self._repository is not None:
+                self._repository.close()
+            self._repository, self._book = None, Book("")
+
+    def seed(self, at: datetime) -> None:
+        """Make the repository if it is not there, with copies of the built-in profiles; bring the copies up to date."""
+        with self._lock:
+            self._ensure(at)
+            self._write(Signature(COMMITTER, at), lambda files: refresh(files, self._seeded_by()))
+
+    def listing(
+        self, tenant: str, *, kind: str | None = None, variant: str | None = None, status: str | None = None
+    ) -> list[StoredProfile]:
+        """Return the latest revisions of what a tenant can see, by id; its own go before shared ones of the same id."""
+        return [
+            each
+            for each in visible(self._files(), tenant)
+            if kind in {None, each.profile.kind}
+            and variant in {None, each.profile.variant}
+            and status in {None, each.status}
+        ]
+
+    def everything(self) -> list[StoredProfile]:
+        """Return the latest revision of every profile: those that all tenants share, and each tenant's own."""
+        files = self._files()
+        tenants = sorted({path.partition("/")[0] for path in files if "/" in path})
+        return [*shared(files), *(each for tenant in tenants for each in owned(files, tenant))]
+
+    def broken(self) -> dict[str, str]:
+        """Return what is wrong with committed files that are no profiles: path to message."""
+        return {path: history.broken for path, history in self._files().items() if history.present and history.broken}
+
+    def version(self) -> str | None:
+        """Return the commit that is in force; it changes when any profile does. None: there is no repository."""
+        with self._lock, told(self.path):
+            repository = self._open()
+            return None if repository is None else repository.head().commit
+
+    def get(self, tenant: str, reference: str) -> StoredProfile:
+        """Return a profile by ``id`` or ``id@revision``, archived ones too.
+
+        Raises:
+            ProfileNotFoundError: There is none that this tenant can see.
+            ValidationError: Its file is there, but is no profile.
+        """
+        return find(self._files(), tenant, reference)
+
+    def resolve(self, tenant: str, reference: str) -> LoadedProfile:
+        """Return a profile for a run. Raises as ``get``, and ProfileNotFoundError when it is archived."""
+        found = self.get(tenant, reference)
+        if found.archived:
+            name = found.profile.profile_id
+            raise ProfileNotFoundError(
+                f"profile {name!r} is archived", advice=f"Restore it with `export-center profile restore {name}`."
+            )
+        return found.loaded
+
+    def text(self, tenant: str, reference: str) -> bytes:
+        """Return the YAML of a profile. Raises as ``get``."""
+        found = self.get(tenant, reference)
+        return builtin_bytes(found.profile.profile_id) if found.blob is None else self._data(found.blob)
+
+    def create(self, tenant: str, fields: Mapping[str, Any], by: Signature) -> StoredProfile:
+        """Make a profile of a tenant from its fields; without ``profileId`` it is named after ``name``.
+
+        Raises:
+            ValidationError: The fields make no profile.
+            ProfileConflictError: The tenant can see a profile of this id already.
+        """
+        return self.create_from(tenant, new_file(fields), by)
+
+    def create_from(self, tenant: str, data: bytes, by: Signature) -> StoredProfile:
+        """Make a profile of a tenant from YAML, which is kept as it is. Raises as ``create``."""
+        with self._lock:
+            self._ensure(by.at)
+            self._write(by, lambda files: creation(files, tenant, data))
+            return self.get(tenant, parse_profile(data, "profile").profile.profile_id)
+
+    def patch(self, tenant: str, reference: str, fields: Mapping[str, Any], by: Signature) -> Patched:
+        """Lay fields over a profile's, as RFC 7396 says; what changes bundles makes a new revision.
+
+        Raises:
+            ProfileNotFoundError: There is none that this tenant can see.
+            ProfileReadOnlyError: It is one that all tenants share.
+            ProfileConflictError: An older revision was named, or somebody is editing the file.
+            ValidationError: The fields make no profile.
+        """
+        return self._change(tenant, reference, by, lambda files: update(files, tenant, reference, fields, self._data))
+
+    def replace(self, tenant: str, reference: str, data: bytes, by: Signature) -> Patched:
+        """Put YAML in the place of a profile's. Raises as ``patch``."""
+        return self._change(tenant, reference, by, lambda files: replacement(files, tenant, reference, data))
+
+    def archive(self, tenant: str, reference: str, by: Signature) -> StoredProfile:
+        """Take a profile out of use. Raises as ``patch``; does nothing when it is archived already."""
+        return self._archive(tenant, reference, by, archived=True)
+
+    def restore(self, tenant: str, reference: str, by: Signature) -> StoredProfile:
+        """Take an archived profile into use again. Raises as ``patch``; does nothing when it is in use."""
+        return self._archive(tenant, reference, by, archived=False)
+
+    def _archive(self, tenant: str, reference: str, by: Signature, *, archived: bool) -> StoredProfile:
+        return self._change(
+            tenant, reference, by, lambda files: archiving(files, tenant, reference, self._data, archived=archived)
+        ).profile
+
+    def _change(
+        self, tenant: str, reference: str, by: Signature, change: Callable[[Mapping[str, History]], Wanted | None]
+    ) -> Patched:
+        with self._lock:
+            self.get(tenant, reference)
+            self._ensure(by.at)
+            done = self._write(by, change)
+            return Patched(self.get(tenant, reference.partition("@")[0]), done is not None and done.revision_created)
+
+    def _write(self, by: Signature, change: Callable[[Mapping[str, History]], Wanted | None]) -> Wanted | None:
+        """Commit what a change wants, worked out again whenever somebody else committed in between."""
+        repository = self._must_open()
+        writer = Writer(repository)
+        with writer.locked():
+            for _ in range(ATTEMPTS):
+                head = repository.head()
+                wanted = change(self._files())
+                if wanted is None or self._committed(writer, head, wanted, by):
+                    return wanted
+        raise StorageError(f"others keep committing to {self.path}", advice="Try again later.")
+
+    def _committed(self, writer: Writer, head: Head, wanted: Wanted, by: Signature) -> bool:
+        if self._book.commit != head.commit:
+            return False
+        try:
+            writer.commit(head, wanted.files, by, wanted.message)
+        except Moved:
+            return False
+        return True
+
+    def _files(self) -> Mapping[str, History]:
+        with self._lock, told(self.path):
+            repository = self._open()
+            if repository is not None:
+                self._book = read_book(repository, self._book)
+            return self._book.files
+
+    def _data(self, blob: str) -> bytes:
+        with self._lock, told(self.path):
+            return self._must_open().data(blob)
+
+    def _seeded_by(self) -> str:
+        """Return the message of the commit that last wrote a copy of a built-in profile."""
+        repository = self._must_open()
+        states = [history.states[-1] for history in self._book.files.values() if history.seeded and history.states]
+        return repository.message(max(states, key=lambda state: state.at).commit) if states else ""
+
+    def _ensure(self, at: datetime) -> None:
+        if not exists(self.path):
+            make_repository(self.path, at)
+
+    def _open(self) -> Repository | None:
+        if self._repository is None and exists(self.path):
+            self._repository = Repository(self.path)
+        if self._repository is not None:
+            Writer(self._repository).settle()
+        return self._repository
+
+    def _must_open(self) -> Repository:
+        repository = self._open()
+        if repository is None:
+            raise StorageError(f"there is no repository of profiles at {self.path}")
+        return repository
