@@ -76,6 +76,17 @@ def of_run(connection: Connection, run_id: str, *, after: int = 0, limit: int = 
     return [Event(*row) for row in connection.execute(query)]
 
 
+def since(connection: Connection, after: Mapping[str, int], *, limit: int = 200) -> list[Event]:
+    """Return the next events of several runs, at most ``limit`` of each, each run's in order and without gaps.
+
+    ``after`` has the last seq that is known, by run id.
+    """
+    # Not by position: of two transactions in PostgreSQL, the one with the larger position may be seen first.
+    heads = connection.execute(select(RUNS.c.run_id, RUNS.c.last_seq).where(RUNS.c.run_id.in_(list(after))))
+    behind = [run_id for run_id, head in heads if head > after[run_id]]
+    return [event for run_id in behind for event in of_run(connection, run_id, after=after[run_id], limit=limit)]
+
+
 def latest(connection: Connection, run_ids: list[str]) -> dict[str, Event]:
     """Return the newest event of each run."""
     query = (
