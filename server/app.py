@@ -10,8 +10,9 @@ import json
 import logging
 import time
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -31,6 +32,8 @@ from server.endpoints import ENDPOINTS
 from server.problems import CONFLICT, INTERNAL, REQUEST, UNAVAILABLE, Problem, invalid
 from server.routing import Table
 from server.runs import show
+from server.streaming import read_since
+from server.tail import Tail
 from server.waiting import raise_how_it_ended, until_over, wait_seconds
 
 if TYPE_CHECKING:
@@ -64,11 +67,9 @@ def make_app(service: Service, *, around: Callable[[], Any] | None = None, more:
     table = Table(ENDPOINTS)
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        if around is None:
-            yield
-            return
-        async with around():
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.tail = Tail(partial(read_since, service.ledger))
+        async with app.state.tail.running(), around() if around else nullcontext():
             yield
 
     async def endpoint(request: Request) -> Response:

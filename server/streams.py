@@ -72,10 +72,12 @@ class EventStream(EventSourceResponse):
 
 async def _messages(events: AsyncGenerator[Event], retry_ms: int) -> AsyncGenerator[ServerSentEvent]:
     # A message writes its own line ends: the response's apply to other kinds of content only.
-    yield ServerSentEvent(retry=retry_ms, sep=LF)
+    # In a block of its own, retry is an event without data to clients that do not drop those, such as httpx-sse.
+    retry: int | None = retry_ms
     async with aclosing(events):
         async for event in events:
-            yield ServerSentEvent(id=str(event.seq), event=event.type, data=event.data, sep=LF)
+            yield ServerSentEvent(id=str(event.seq), event=event.type, data=event.data, retry=retry, sep=LF)
+            retry = None
             if event.type in LAST:
                 return
 
