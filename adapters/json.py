@@ -18,6 +18,7 @@ from adapters.staged import stage_bytes
 from adapters.tally import Tally
 from bundle.canonical import canonical_json
 from bundle.digests import id_hash
+from bundle.lines import Evaluation
 from bundle.manifest import PolicySnapshotFacts
 from evidence.evaluation import Evaluation
 

@@ -12,12 +12,13 @@ from bundle.digests import FramesDigest
 from bundle.envelope import MAX_MANIFEST
 from bundle.errors import FormatError, VerificationError
 from bundle.index import ENTRY_BYTES, FRAMED, PAGE_BYTES, check_page, index_stem
+from bundle.recount import Recount
 from bundle.zframes import read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bundle.manifest import Member
+    from bundle.manifest import Manifest, Member
     from bundle.zframes import Frame
 
     _Check = Callable[[Member, str, Iterator[bytes]], None]
@@ -43,7 +44,8 @@ class Limits:
 class ContentChecks:
     """Looks into members as they pass, and keeps what later ones must agree with.
 
-    Memory: two digests a framed member; neither records, frames nor index pages make it grow.
+    Memory: two digests a framed member, and with ``deep`` a number a value that export.json counts; neither records,
+    frames nor index pages make it grow.
     """
 
     def __init__(self, limits: Limits, *, deep: bool) -> None:
@@ -54,6 +56,26 @@ class ContentChecks:
         self._roots: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._records: dict[str, RecordCheck] = {}
+        self._recount: Recount | None = None
+
+    def expect(self, manifest: Manifest) -> None:
+        """Take what was signed, before the first member.
+
+        Raises:
+            VerificationError: It lists a framed member without an index of its own.
+        """
+        self.check_listing(manifest.members)
+        self._recount = Recount(manifest) if self.deep else None
+
+    def finish(self) -> None:
+        """Compare what was counted on the way with what was signed, after the last member.
+
+        Raises:
+            VerificationError: They do not agree.
+        """
+        # 12. What export.json states of all records together.
+        if self._recount:
+            self._recount.finish()
 
     def check_listing(self, members: Sequence[Member]) -> None:
         """Make sure that every framed member has an index of its own.
@@ -93,7 +115,7 @@ class ContentChecks:
     def _check_frames(self, listed: Member, stem: str, pieces: Iterator[bytes]) -> None:
         # 7. Decompress and hash every frame, and remember what the frame table has to be.
         table, frames, total, records = hashlib.sha256(), FramesDigest(), 0, 0
-        check = RecordCheck(listed.path) if self.deep else None
+        check = RecordCheck(listed.path, self._recount) if self._recount else None
         for frame in self._frames(listed, pieces):
             if check:
                 check.add(frame.plain)

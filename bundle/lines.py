@@ -9,6 +9,20 @@ from bundle.errors import FormatError
 EVALUATIONS = "data/policy/evaluations.jsonl.zst"
 """The one member whose lines are evaluations of findings; the lines of all other framed members are records."""
 
+KIND_OF_TABLE = {"advisories": "advisory", "findings": "finding", "sboms": "sbom", "vex": "vex"}
+"""Types of records in the order of their members, and the ``kind`` their records carry."""
+
+KIND_OF_MEMBER = {f"data/{table}.jsonl.zst": kind for table, kind in KIND_OF_TABLE.items()}
+"""The kind of all records of a member."""
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """What a policy said of one finding. Further fields travel along untouched."""
+
+    finding: str
+    decision: str
+    rule: str
+
 
 class _Record(msgspec.Struct, frozen=True):
     id: str

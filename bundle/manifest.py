@@ -36,10 +36,8 @@ Word = Annotated[str, Meta(min_length=1)]
 Name = Annotated[str, Meta(max_length=MAX_NAME, pattern=f"^{NAME_PART}(/{NAME_PART})*{END}")]
 """The name of a payload member: relative, in ASCII, with "/" between parts that are neither empty, hidden nor dots."""
 
-Instant = Annotated[
-    str,
-    Meta(pattern=rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{0,5}}[1-9])?Z{END}"),
-]
+INSTANT = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{0,5}}[1-9])?Z{END}"
+Instant = Annotated[str, Meta(pattern=INSTANT)]
 """RFC 3339 in UTC; a fraction only when it is not zero."""
 
 

@@ -16,7 +16,10 @@ The steps, as in docs/format.md, "Verification"; the code below carries the same
 9.  checksums.txt lists every member but itself, in order, with its digest.
 10. cosign.pub is the key that verified.
 11. Nothing follows.
-12. Only with ``deep``: every record is a line of JSON in the order of export, and its entry in the index points to it.
+12. Only with ``deep``: every record is a line of JSON in canonical form, of the kind of its member, in the order of
+    export, and its entry in the index points to it; evaluations too, in their order; findings, and no others, name a
+    policy snapshot, that of export.json or none; snapshotDigest, counts.byKind, bySource, byFormat, byEcosystem,
+    withoutModified and findingsWithoutPolicy are those of the records.
 
 The verifier trusts nothing it has not checked, writes nothing, and bounds every size before it allocates. It either
 returns ``Verified`` or raises VerificationError, or UnreadableError when there is no bundle to read: nothing else, for
@@ -159,7 +162,7 @@ def _verify(members: Iterator[StreamedMember], state: _State) -> tuple[Manifest,
     # 4. The rest of the envelope.
     _check_others({**signed, **others}, key)
     # 7. and 8. Every framed member has an index of its own.
-    state.checks.check_listing(manifest.members)
+    state.checks.expect(manifest)
     # 5. The payload, as listed.
     for listed in manifest.members:
         member = _expect(members, listed.path, step=5)
@@ -171,6 +174,8 @@ def _verify(members: Iterator[StreamedMember], state: _State) -> tuple[Manifest,
     extra = next(members, None)
     if extra is not None:
         raise _failed(11, extra.name, "a member after the last one")
+    # 12. What export.json states of its records.
+    state.checks.finish()
     return manifest, key
 
 

@@ -39,7 +39,7 @@ bundle.add_command(bundle_pages.browse)
 @bundle.command()
 @bundle_argument
 @key_option
-@click.option("--deep", is_flag=True, help="Also parse every record.")
+@click.option("--deep", is_flag=True, help="Also parse every record, and count them again.")
 @format_option
 def verify(bundle: str, keys: Sequence[Path], deep: bool, wanted: str | None) -> None:
     """Check a bundle against keys you trust.

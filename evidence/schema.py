@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from bundle import lines
 from evidence.affected import AFFECTED
 
 EXPORT_ORDER = ("tenant", "source", "kind", "upstream_id", "locator", "sha256")
 """Sort key of every table and every member: compared as UTF-8 bytes; total, so there are no ties."""
 
-KIND_OF_TABLE = {"advisories": "advisory", "vex": "vex", "sboms": "sbom", "findings": "finding"}
+KIND_OF_TABLE = lines.KIND_OF_TABLE
 """The record tables, in the order of their members in a bundle, and the ``kind`` their records carry."""
 
 TABLE_OF_KIND = {kind: table for table, kind in KIND_OF_TABLE.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import zstandard
 import web
 from adapters.staged import stage_bytes
 from bundle import __version__
+from bundle.counting import listed
 from bundle.frames import ZSTD
 from bundle.manifest import (
     FORMAT,
@@ -31,7 +31,7 @@ from web.bundle_page import render
 from web.facts import BundleFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from adapters.adapter import Adapted, StagedMember
     from flows.pipeline import Parts
@@ -39,14 +39,6 @@ if TYPE_CHECKING:
 
 MEDIA_TYPES = {".md": "text/markdown", ".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LISTED = 5_000
-"""Values that a table of counts lists."""
-
-LONGEST = 200
-"""Bytes of the longest value that is listed, as it stands in JSON."""
-
-OTHERS = "(other)"
-"""Stands in a table of counts for all values that are not listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,23 +122,6 @@ def _counts(adapted: Adapted) -> Counts:
         without_modified=tally.without_modified,
         findings_without_policy=tally.findings_without_policy,
     )
-
-
-def listed(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the most frequent values of a table of counts, and the sum of all others.
-
-    Evidence states what it likes, and export.json has to stay of a size that verifiers take: without bounds, a single
-    document with a word of megabytes would keep a store from being exported.
-    """
-    short = sorted((name for name in counts if _fits(name)), key=lambda name: (-counts[name], name))[:LISTED]
-    kept = {name: counts[name] for name in short}
-    if rest := sum(counts.values()) - sum(kept.values()):
-        kept[OTHERS] = kept.get(OTHERS, 0) + rest
-    return kept
-
-
-def _fits(name: str) -> bool:
-    return len(name) <= LONGEST and len(json.dumps(name, ensure_ascii=False).encode()) <= LONGEST
 
 
 def _toolchain(plan: Plan) -> Toolchain:

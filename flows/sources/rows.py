@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bundle.deep import Envelope, canonical_line
 from bundle.digests import id_hash, key_hash, observation_id
 from bundle.errors import BundleError
+from bundle.record import Envelope, canonical_line
 from evidence.errors import ValidationError
 from evidence.line import DERIVED_FIELDS, Identity, Rejected, Row, derive
 from evidence.names import checked_source
@@ -128,27 +128,20 @@ def _inconsistent(record: Envelope) -> str | None:
     moment = parse_time(record.modified)
     if len(bytes.fromhex(record.sha256)) != hashlib.sha256().digest_size:
         return "its sha256 is none"
-    if record.observation_id != observation_id(**_key(record), sha256=record.sha256):
+    if record.observation_id != observation_id(**record.key, sha256=record.sha256):
         return "its observationId is another record's"
     if record.modified is not None and (moment is None or format_time(moment) != record.modified):
         return "its time is not written as lines write it"
+    if not record.lists_are_sorted:
+        return "its ecosystems or purls are not sorted, or name something twice"
     if (record.policy_snapshot_id is None) != (record.kind == "finding"):
         return "findings, and no others, leave room for a policy snapshot"
     return None
 
 
-def _key(record: Envelope) -> dict[str, Any]:
-    return {
-        "tenant": record.tenant,
-        "source": record.source,
-        "kind": record.kind,
-        "upstream_id": record.id,
-        "locator": record.locator,
-    }
-
-
 def _row(record: Envelope, values: dict[str, Any]) -> Row:
-    key, line = _key(record), values["line"]
+    key: dict[str, Any] = record.key
+    line = values["line"]
     taken_over: dict[str, Any] = {
         name: values.get(name) or ([] if name in _LISTS else None) for name in _TAKEN_OVER if name != "media_type"
     }

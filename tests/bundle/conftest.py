@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,23 +57,24 @@ from flows.request import ExportRequest, prepare
 SMALL_FRAMES = FrameParameters(minimum=200, mean=600, maximum=2000)
 
 
-def record(number: int, *, source: str = "feed", text: str = "text") -> dict[str, Any]:
-    """Return one record's line and the digests that go with it."""
+def record(
+    number: int, *, source: str = "feed", text: str = "text", kind: str = "advisory", **more: Any
+) -> dict[str, Any]:
+    """Return one record's line and the digests that go with it; ``more`` are other values of its envelope."""
     identity = {
-        "tenant": "default", "source": source, "kind": "advisory",
+        "tenant": "default", "source": source, "kind": kind,
         "upstream_id": f"ID-{number:04d}", "locator": f"{number}.json",
     }  # fmt: skip
     original = json.dumps({"id": identity["upstream_id"], "summary": text * (number % 7)}).encode()
     sha256 = hashlib.sha256(original).hexdigest()
-    line = canonical_json(
-        {
-            "content": json.loads(original), "ecosystems": [], "format": "osv", "id": identity["upstream_id"],
-            "kind": "advisory", "locator": identity["locator"], "modified": None,
-            "observationId": observation_id(**identity, sha256=sha256), "purls": [], "sha256": sha256,
-            "source": source, "subject": None, "tenant": "default",
-        }
-    ) + b"\n"  # fmt: skip
-    return {"line": line, "key": key_hash(**identity), "id": id_hash(identity["upstream_id"]), "sha256": sha256}
+    envelope = {
+        "content": json.loads(original), "ecosystems": [], "format": "osv", "id": identity["upstream_id"],
+        "kind": kind, "locator": identity["locator"], "modified": None,
+        "observationId": observation_id(**identity, sha256=sha256), "purls": [], "sha256": sha256,
+        "source": source, "subject": None, "tenant": "default", **more,
+    }  # fmt: skip
+    digests = {"key": key_hash(**identity), "id": id_hash(identity["upstream_id"]), "sha256": sha256}
+    return {"line": canonical_json(envelope) + b"\n", "envelope": envelope, **digests}
 
 
 def evaluation(**fields: Any) -> dict[str, Any]:
@@ -127,14 +129,30 @@ def payload(folder: Path, name: str, data: bytes, **facts: Any) -> PayloadFile:
     return PayloadFile(member, path)
 
 
-def manifest_of_payload(files: list[PayloadFile], records: int) -> Manifest:
-    """Return a manifest that lists some files."""
+def counted(records: list[dict[str, Any]]) -> tuple[Counts, str]:
+    """Return the counts of some records, and their snapshotDigest."""
+    envelopes = [each["envelope"] for each in records]
+
+    def by(name: str) -> dict[str, int]:
+        return dict(Counter(each[name] for each in envelopes))
+
+    counts = Counts(
+        records=len(records), by_kind=by("kind"), by_source=by("source"), by_format=by("format"),
+        by_ecosystem=dict(Counter(name for each in envelopes for name in each["ecosystems"])), by_severity={},
+        without_modified=sum((each["modified"] or "0001") < "0002" for each in envelopes),
+        findings_without_policy=sum(each.get("policySnapshotId", "") is None for each in envelopes),
+    )  # fmt: skip
+    return counts, hashlib.sha256(b"".join(each["key"] + bytes.fromhex(each["sha256"]) for each in records)).hexdigest()
+
+
+def manifest_of_payload(files: list[PayloadFile], records: int, **more: Any) -> Manifest:
+    """Return a manifest that lists some files; ``more`` are other values of it."""
     members = [file.member for file in files]
     profile = ProfileFacts(
         id="json-raw", revision=1, kind="json", variant="raw", include=["advisories"], sha256="0" * 64, commit=None
     )
-    selectors, snapshot = {"tenants": ["default"]}, "1" * 64
-    return Manifest(
+    selectors, snapshot = {"tenants": ["default"]}, more.get("snapshot_digest", "1" * 64)
+    manifest = Manifest(
         format=FORMAT, format_version=FORMAT_VERSION, profile=profile, selectors=selectors, as_of="2026-01-01T00:00:00Z", snapshot_digest=snapshot,
         content_digest=content_digest_of(members), context_digest=context_digest_of(profile, selectors, snapshot), policy_snapshot=None,
         adapters=[Component(name="json:raw", version="1", options={})],
@@ -149,6 +167,7 @@ def manifest_of_payload(files: list[PayloadFile], records: int) -> Manifest:
             by_severity={}, without_modified=records, findings_without_policy=0,
         ),
     )  # fmt: skip
+    return msgspec.structs.replace(manifest, **more)
 
 
 @dataclass(frozen=True)
@@ -169,20 +188,27 @@ def make(folder: Path, signer: Signer, records: int = 40, *, name: str = "bundle
         signer: Who signs it.
         records: How many records.
         name: Its file name.
-        options: ``layout``; ``lines``: records to take instead; ``evaluations``: of findings; ``change``: bytes to put into payload members before
-            signing, by name, None to leave one out; ``facts``: what the manifest says of members, by name.
+        options: ``layout``; ``lines``: records to take instead; ``tables``: other records, by the name of their member;
+            ``evaluations``: of findings; ``change``: bytes to put into payload members before signing, by name, None to
+            leave one out; ``facts``: what the manifest says of members, by name; ``counts`` and ``stated``: what it says
+            wrongly of all records, and what else it says.
     """
     staging = folder / f"staging-{name}"
     staging.mkdir()
     lines = options.get("lines", [record(number) for number in range(records)])
-    files = [payload(staging, "README.md", b"# A bundle\n"), *framed(staging, lines)]
+    tables = {"advisories": lines, **options.get("tables", {})}
+    files = [payload(staging, "README.md", b"# A bundle\n")]
+    files += [file for table, found in tables.items() for file in framed(staging, found, table)]
     if "evaluations" in options:
         files += framed(staging, options["evaluations"], "policy/evaluations")
     change, facts = options.get("change", {}), options.get("facts", {})
     files = [_changed(staging, file, change, facts) for file in files if change.get(file.member.path, b"") is not None]
     files += [payload(staging, extra, change[extra]) for extra in change if extra.startswith("extra")]
+    counts, snapshot = counted([each for found in tables.values() for each in found])
     listed = sum(file.member.records or 0 for file in files if file.member.path != EVALUATIONS)
-    manifest = manifest_of_payload(files, listed)
+    counts = msgspec.structs.replace(counts, **{"records": listed, **options.get("counts", {})})
+    stated = {"counts": counts, "snapshot_digest": snapshot, **options.get("stated", {})}
+    manifest = manifest_of_payload(files, listed, **stated)
     layout = options.get("layout", "tar.zst")
     written = write_bundle(folder / name, layout=layout, envelope=sign_envelope(manifest, signer), payload=files)
     return Made(folder / name, signer.public, manifest, written)

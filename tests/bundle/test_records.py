@@ -105,7 +105,7 @@ def test_lines_of_another_member_are_refused_at_the_end(make_one: Callable[..., 
 def test_an_evaluation_is_found_by_its_finding_whatever_id_it_has_of_its_own(
     make_one: Callable[..., Any], make_evaluation: Callable[..., Any], own: object
 ) -> None:
-    one = make_evaluation(finding="ID-0001", id=own, rule="r", source=3)
+    one = make_evaluation(finding="ID-0001", decision="warn", rule="r", id=own, source=3)
     reader = open_bundle((made := make_one(3, evaluations=[one])).path)
     found = [(one.member, one.line) for one in find_records(reader, "ID-0001")]
     assert [member for member, _ in found] == ["data/advisories.jsonl.zst", EVALUATIONS]

@@ -111,18 +111,18 @@ def test_a_plan_pins_just_the_tables_that_the_profile_includes_in_the_order_of_m
 def test_a_table_that_the_store_does_not_have_yet_is_planned_empty() -> None:
     wishes = Wishes(selectors=Selectors(tenants=("acme",)))
     made = plan(builtin_profiles()["json-raw"], wishes, Pins(snapshot=0, tables={}))
-    assert made.tables == tuple(PinnedTable(name, 0, ()) for name in ("advisories", "vex", "sboms"))
+    assert made.tables == tuple(PinnedTable(name, 0, ()) for name in ("advisories", "sboms", "vex"))
 
 
 def test_policy_stands_for_findings_in_policy_profiles_only() -> None:
     kinds = {name: included_tables(loaded.profile) for name, loaded in builtin_profiles().items()}
     assert kinds == {
-        "json-raw": ("advisories", "vex", "sboms"),
-        "json-policy": ("advisories", "vex", "sboms", "findings"),
+        "json-raw": ("advisories", "sboms", "vex"),
+        "json-policy": ("advisories", "findings", "sboms", "vex"),
         "trivy-db": ("advisories",),
         "trivy-java-db": ("sboms",),
-        "mirror-full": ("advisories", "vex", "sboms"),
-        "mirror-delta": ("advisories", "vex", "sboms"),
+        "mirror-full": ("advisories", "sboms", "vex"),
+        "mirror-delta": ("advisories", "sboms", "vex"),
     }
 
 
