@@ -20,7 +20,6 @@ from bundle.canonical import canonical_json
 from bundle.digests import id_hash
 from bundle.lines import Evaluation
 from bundle.manifest import PolicySnapshotFacts
-from evidence.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

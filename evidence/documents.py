@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
+from bundle.lines import Evaluation
 from evidence.database import check_bytes, fetch, open_database
 from evidence.document import JSON, Unreadable, parse
 from evidence.errors import ValidationError
-from evidence.evaluation import Evaluation
 from evidence.schema import DOCUMENTS
 from evidence.times import parse_time
 from evidence.walk import walk
