@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from bundle.container import PIECE
-from bundle.durable import DurableWriter
+from bundle.durable import DurableWriter, make_durable
 from bundle.envelope import CHECKSUMS, FIRST, KEY, LAST, checksums
 from bundle.errors import UnreadableError
 from bundle.hashing import StreamDigest
@@ -114,8 +114,8 @@ def _write_folder(out: Path, members: Sequence[_Content]) -> Written:
         for name, size, content in members:
             total += write_member(partly, name, exactly(name, size, content()))
         for folder in (path for path in partly.rglob("*") if path.is_dir()):
-            _sync_folder(folder)
-        _sync_folder(partly)
+            make_durable(folder)
+        make_durable(partly)
     return Written(out, None, total)
 
 
@@ -145,7 +145,7 @@ def aside(out: Path) -> Iterator[Path]:
     try:
         yield beside
         beside.rename(out)
-        _sync_folder(out.parent)
+        make_durable(out.parent)
     except BaseException:
         _remove(beside)
         raise
@@ -156,15 +156,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:

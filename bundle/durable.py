@@ -1,4 +1,4 @@
-"""Files that are on disk when they are finished, without waiting for the disk at the end."""
+"""What is written is on disk when it is said to be: files, and the names of a folder."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 FLUSH_BYTES = 64 << 20
 """Bytes after which the disk is asked to take what was written so far."""
+
+
+def make_durable(path: Path) -> None:
+    """Have the disk keep a file's content, or a folder's names.
+
+    Raises:
+        OSError: It did not.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class DurableWriter:

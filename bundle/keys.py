@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from bundle.durable import make_durable
 from bundle.ecdsa import only_form
 from bundle.errors import FormatError, SigningError
 
@@ -203,15 +204,7 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         os.link(temporary, path)
     finally:
         Path(temporary).unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_durable(path.parent)
 
 
 def _file_signer(rest: str) -> Signer:

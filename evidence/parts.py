@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake.transaction import AddAction, RemoveAction
 
+from bundle.durable import make_durable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -98,8 +100,8 @@ class _Part:
         """End the file, name it after its footer, make it durable, and return what a commit says of it."""
         self._writer.close()
         self.path = self.path.rename(self.path.with_name(f"{self.path.stem}-{_footer_digest(self.path)}.parquet"))
-        _make_durable(self.path)
-        _make_durable(self.path.parent)
+        make_durable(self.path)
+        make_durable(self.path.parent)
         written = self.path.stat()
         return AddAction(
             path=self.path.name,
@@ -113,15 +115,6 @@ class _Part:
     def discard(self) -> None:
         self._writer.close()
         self.path.unlink(missing_ok=True)
-
-
-def _make_durable(path: Path) -> None:
-    """Have the disk keep a file's content, or a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def check_footer(path: Path) -> None:

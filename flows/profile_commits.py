@@ -26,6 +26,7 @@ from dulwich.objects import ObjectID
 from dulwich.pack import SHA1Writer
 from dulwich.refs import Ref
 
+from bundle.durable import make_durable
 from flows.errors import ProfileConflictError, StorageError
 from flows.profile_git import FOLDER, told
 
@@ -284,7 +285,7 @@ class _Lock:
                 file.flush()
                 os.fsync(file.fileno())
         self._lock.replace(self._target)
-        _sync_folder(self._target.parent)
+        make_durable(self._target.parent)
         self._ours.unlink(missing_ok=True)
 
     def drop(self) -> None:
@@ -353,12 +354,4 @@ def _write(path: Path, data: bytes, *, by_way_of: Path | None = None) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    make_durable(path.parent)
