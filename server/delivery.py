@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger import outbox
@@ -13,6 +12,7 @@ from ledger.dead_letters import PING
 from ledger.errors import VaultError
 from ledger.outbox import Attempt, Message
 from ledger.times import SECOND, format_time
+from server.loops import Loops
 from server.sending import signed_headers
 
 if TYPE_CHECKING:
@@ -105,39 +105,18 @@ class Delivery:
     ) -> None:  # fmt: skip
         """Do nothing yet."""
         self._ledger, self._vault, self._send, self._clock, self._chance = ledger, vault, send, clock, chance
-        self._ended = threading.Event()
-        self._threads = [
-            *(threading.Thread(target=self._loop, name=f"webhooks-{n}", daemon=True) for n in range(SENDERS)),
-            threading.Thread(target=self._forget, name="webhooks-forget", daemon=True),
-        ]
+        self._loops = Loops(LOG)
+        for number in range(SENDERS):
+            self._loops.add(f"webhooks-{number}", self.deliver_once, every=POLL_SECONDS)
+        self._loops.add("webhooks-forget", self.forget_old, every=FORGET_SECONDS)
 
     def start(self) -> None:
         """Begin."""
-        for thread in self._threads:
-            thread.start()
+        self._loops.start()
 
     def stop(self) -> None:
         """End; what is being sent has STOP_SECONDS, and is sent again by the next start when that is too little."""
-        self._ended.set()
-        for thread in self._threads:
-            thread.join(STOP_SECONDS / len(self._threads))
-
-    def _loop(self) -> None:
-        while not self._ended.is_set():
-            try:
-                if not self.deliver_once():
-                    self._ended.wait(POLL_SECONDS)
-            except Exception:
-                # Whatever it was, the next round may go well; a loop that ends would leave messages unsent for ever.
-                LOG.exception("the delivery of webhooks goes on after an error")
-                self._ended.wait(1)
-
-    def _forget(self) -> None:
-        while not self._ended.wait(FORGET_SECONDS):
-            try:
-                self.forget_old()
-            except Exception:
-                LOG.exception("old messages are not forgotten yet")
+        self._loops.stop(STOP_SECONDS)
 
     def deliver_once(self) -> bool:
         """Send the message that waits longest; return whether there was one."""

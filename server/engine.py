@@ -1,16 +1,17 @@
 """Between the ledger and Prefect: runs go there, and what becomes of them comes back.
 
-Two loops, safe to run in several servers at once: the dispatcher claims rows, and the first terminal event wins.
+Loops that are safe to run in several servers at once: the dispatcher claims rows, and the first terminal event wins.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Any
 
-from ledger import dispatch, states
+from ledger import dispatch, idempotency, states
+from ledger.proofs import SharedReplays
 from ledger.times import SECOND
+from server.loops import Loops
 from server.prefect_api import ENDED, PrefectError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ DISPATCH_SECONDS = 0.05
 """How often the ledger is asked for something to dispatch: it is one indexed look-up."""
 
 WATCH_SECONDS = 1.0
+FORGET_SECONDS = 3600.0
 SILENT_SECONDS = 120
 """A run whose process has not been heard of for so long, and that Prefect does not have at work, has crashed."""
 
@@ -32,43 +34,31 @@ QUIET_ENDS = {"CANCELLED": "canceled", "CANCELLING": "canceled"}
 
 
 class Engine:
-    """Runs both loops in threads of this process."""
+    """Runs the loops in threads of this process."""
 
     def __init__(self, ledger: Ledger, prefect: PrefectApi, clock: Callable[[], int]) -> None:
         """Do nothing yet."""
         self._ledger, self._prefect, self._clock = ledger, prefect, clock
-        self._ended = threading.Event()
         self._prepared = False
-        self._threads = [
-            threading.Thread(target=self._loop, args=args, name=name, daemon=True)
-            for name, args in {
-                "dispatcher": (self.dispatch_once, DISPATCH_SECONDS),
-                "reconciler": (self.reconcile_once, WATCH_SECONDS),
-            }.items()
-        ]
+        self._loops = Loops(LOG, expected=(PrefectError,))
+        self._loops.add("dispatcher", self.dispatch_once, every=DISPATCH_SECONDS)
+        self._loops.add("reconciler", self.reconcile_once, every=WATCH_SECONDS)
+        self._loops.add("housekeeper", self.forget_old, every=FORGET_SECONDS)
 
     def start(self) -> None:
         """Begin."""
-        for thread in self._threads:
-            thread.start()
+        self._loops.start()
 
     def stop(self) -> None:
-        """End both loops, and wait for them."""
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
+        """End all loops, and wait for them."""
+        self._loops.stop()
 
-    def _loop(self, once: Callable[[], object], seconds: float) -> None:
-        while not self._ended.wait(seconds):
-            try:
-                once()
-            except PrefectError as error:
-                LOG.warning("%s", error)
-                self._ended.wait(1)
-            except Exception:
-                # Whatever it was, the next round may go well; a loop that ends would leave runs pending for ever.
-                LOG.exception("the engine's loop goes on after an error")
-                self._ended.wait(1)
+    def forget_old(self) -> None:
+        """Remove what is kept for a while only: answers to idempotency keys, and proofs that were seen."""
+        now = self._clock()
+        with self._ledger.writing() as connection:
+            idempotency.forget_old(connection, now=now)
+        SharedReplays(self._ledger).forget(now=now // SECOND)
 
     def dispatch_once(self) -> int:
         """Hand over what waits; return how many runs that were."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from flows.criteria import merge, parse_instant, parse_selectors
 from flows.errors import ProfileNotFoundError, ValidationError
-from ledger import audit, distributions, events, runs, states
+from ledger import distributions, events, runs, states
 from ledger.errors import FinishedError, QuotaError, TooManyRunsError, UnknownRunError
 from ledger.runs import Filters, Submission
 from ledger.tables import ACTIVE, TERMINAL
 from ledger.times import format_time
 from server import views
+from server.auditing import note
 from server.context import Reply
 from server.models import CancelRequest, RunRequest, checked
+from server.paging import page_of
 from server.problems import (
     BASE_MISSING,
     FORBIDDEN,
@@ -96,14 +97,8 @@ def take(
             headers={"Retry-After": str(error.retry_after)},
         ) from error
     distributions.register(connection, run_id, kinds)
-    entry = audit.Entry(
-        tenant=submission.tenant,
-        actor=submission.created_by,
-        action="run.submit",
-        target=run_id,
-        data={"profileId": submission.profile_id, "traceId": submission.trace_id},
-    )
-    audit.record(connection, entry, now=call.now)
+    told = {"profileId": submission.profile_id, "traceId": submission.trace_id}
+    note(call, connection, "run.submit", run_id, told)
     shown = views.submitted(runs.find(connection, run_id, tenant=submission.tenant))
     return Reply(status=202, body=shown, headers={"Location": shown["links"]["self"], "Retry-After": LATER})
 
@@ -120,11 +115,7 @@ def list_runs(service: Service, call: Call) -> Reply:
     with service.ledger.reading() as connection:
         rows, total = runs.page(connection, call.caller.tenant, filters, offset=(page - 1) * size, limit=size)
         last = events.latest(connection, [row["run_id"] for row in rows])
-    items = [views.listed(row, last.get(row["run_id"]), now=call.now) for row in rows]
-    return Reply(
-        body={"items": items, "page": page, "pageSize": size},
-        headers={"X-Total-Count": str(total), **pages(call, page, size, total)},
-    )
+    return page_of(call, [views.listed(row, last.get(row["run_id"]), now=call.now) for row in rows], total)
 
 
 def show(service: Service, call: Call) -> Reply:
@@ -152,14 +143,7 @@ def cancel(service: Service, call: Call, connection: Connection) -> Reply:  # no
         row = find(connection, call)
         raise Problem(409, NO_BUNDLE, error.message, details=[ending(row)]) from error
     if news:
-        entry = audit.Entry(
-            tenant=call.caller.tenant,
-            actor=call.caller.subject,
-            action="run.cancel",
-            target=run_id,
-            data={"reason": asked.reason},
-        )
-        audit.record(connection, entry, now=call.now)
+        note(call, connection, "run.cancel", run_id, {"reason": asked.reason})
     row = find(connection, call)
     shown = {**views.submitted(row), "cancelRequestedAt": format_time(row["cancel_requested_at"])}
     return Reply(status=202, body=shown, headers={"Retry-After": LATER})
@@ -186,22 +170,6 @@ def ending(row: Mapping[str, Any]) -> dict[str, Any]:
             "reason": row["cancel_reason"],
         }
     return {"status": row["status"]}
-
-
-def pages(call: Call, page: int, size: int, total: int) -> dict[str, str]:
-    """Return the Link header of a page (RFC 8288)."""
-    final = max(-(-total // size), 1)
-    wanted = {"first": 1, "prev": min(page - 1, final), "next": page + 1, "last": final}
-    if page <= 1:
-        del wanted["prev"]
-    if page >= final:
-        del wanted["next"]
-    others = [(name, value) for name, value in call.query.multi_items() if name not in ("page", "pageSize")]
-    found = [
-        f'<{call.path}?{urlencode([*others, ("page", number), ("pageSize", size)])}>; rel="{name}"'
-        for name, number in wanted.items()
-    ]
-    return {"Link": ", ".join(found)}
 
 
 def profile_of(service: Service, tenant: str, profile_id: str, *, inactive: bool = False) -> LoadedProfile:

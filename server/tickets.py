@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from ledger import audit, tickets
+from ledger import tickets
 from ledger.times import SECOND, format_time
+from server.auditing import note
 from server.bundles import held
 from server.context import Reply
 from server.downloads import respond
@@ -45,10 +46,7 @@ def issue(service: Service, call: Call, connection: Connection) -> Reply:
         expires_at=call.now + LIFE_SECONDS * SECOND,
     )
     tickets.keep(connection, ticket, now=call.now)
-    entry = audit.Entry(
-        tenant=call.caller.tenant, actor=call.caller.subject, action="run.ticket", target=target["run_id"]
-    )
-    audit.record(connection, entry, now=call.now)
+    note(call, connection, "run.ticket", target["run_id"], {})
     return Reply(
         status=201,
         body={

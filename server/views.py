@@ -22,13 +22,8 @@ def links(run_id: str) -> dict[str, str]:
 def submitted(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a submission is answered with."""
     return {
-        "runId": row["run_id"],
-        "status": row["status"],
-        "profileId": row["profile_id"],
-        "profileRevision": row["profile_revision"],
+        **_head(row),
         "profileCommit": row["profile_commit"],
-        "createdAt": format_time(row["created_at"]),
-        "createdBy": row["created_by"],
         "selectors": json.loads(row["selectors"]),
         "links": links(row["run_id"]),
     }
@@ -39,12 +34,7 @@ def listed(row: Mapping[str, Any], last: Event | None, *, now: int) -> dict[str,
     progress = json.loads(row["progress"])
     began = row["started_at"]
     return {
-        "runId": row["run_id"],
-        "status": row["status"],
-        "profileId": row["profile_id"],
-        "profileRevision": row["profile_revision"],
-        "createdAt": format_time(row["created_at"]),
-        "createdBy": row["created_by"],
+        **_head(row),
         "startedAt": _time(began),
         "endedAt": _time(row["ended_at"]),
         "durationSeconds": None if began is None else round(((row["ended_at"] or now) - began) / SECOND, 3),
@@ -91,6 +81,18 @@ def distribution(row: Mapping[str, Any]) -> dict[str, Any]:
         "sha256": row["sha256"],
         "sizeBytes": row["size_bytes"],
         "expiresAt": _time(row["expires_at"]),
+    }
+
+
+def _head(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every form of a run begins with."""
+    return {
+        "runId": row["run_id"],
+        "status": row["status"],
+        "profileId": row["profile_id"],
+        "profileRevision": row["profile_revision"],
+        "createdAt": format_time(row["created_at"]),
+        "createdBy": row["created_by"],
     }
 
 

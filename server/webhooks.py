@@ -6,15 +6,16 @@ import base64
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from ledger import audit, webhooks
+from ledger import webhooks
 from ledger.errors import TooManyWebhooksError, UnknownWebhookError
 from ledger.times import format_time
 from ledger.webhooks import Registration
+from server.auditing import note
 from server.context import Reply
 from server.egress import TargetError
 from server.models import ReplayRequest, WebhookRequest, checked
+from server.paging import page_of
 from server.problems import CONFLICT, NOT_FOUND, Problem, invalid
-from server.runs import pages
 from server.sending import PREFIX
 from server.service import BASE
 
@@ -51,7 +52,7 @@ def create(service: Service, call: Call, connection: Connection) -> Reply:
         webhooks.create(connection, registration, now=call.now)
     except TooManyWebhooksError as error:
         raise Problem(409, CONFLICT, error.message) from error
-    _audit(call, connection, "webhook.create", webhook_id, {"events": sorted(set(asked.events))})
+    note(call, connection, "webhook.create", webhook_id, {"events": sorted(set(asked.events))})
     shown = view(webhooks.find(connection, webhook_id, tenant=tenant))
     return Reply(
         status=201,
@@ -67,7 +68,7 @@ def list_webhooks(service: Service, call: Call) -> Reply:
     page, size = call.page()
     with service.ledger.reading() as connection:
         rows, total = webhooks.page(connection, call.caller.tenant, offset=(page - 1) * size, limit=size)
-    return _page(call, [view(row) for row in rows], total)
+    return page_of(call, [view(row) for row in rows], total)
 
 
 def show(service: Service, call: Call) -> Reply:
@@ -81,7 +82,7 @@ def remove(service: Service, call: Call, connection: Connection) -> Reply:  # no
     """Remove a webhook and what waits for it."""
     webhook_id = _find(connection, call)["webhook_id"]
     webhooks.remove(connection, webhook_id)
-    _audit(call, connection, "webhook.delete", webhook_id, {})
+    note(call, connection, "webhook.delete", webhook_id, {})
     return Reply(status=204)
 
 
@@ -92,7 +93,7 @@ def list_dead_letters(service: Service, call: Call) -> Reply:
     with service.ledger.reading() as connection:
         webhook_id = _find(connection, call)["webhook_id"]
         rows, total = webhooks.dead_letters(connection, webhook_id, offset=(page - 1) * size, limit=size)
-    return _page(call, [_letter(row) for row in rows], total)
+    return page_of(call, [_letter(row) for row in rows], total)
 
 
 def replay(service: Service, call: Call, connection: Connection) -> Reply:  # noqa: ARG001 - every mutation is called so
@@ -106,7 +107,7 @@ def replay(service: Service, call: Call, connection: Connection) -> Reply:  # no
     except UnknownWebhookError as error:
         raise Problem(404, NOT_FOUND, error.message) from error
     data = {"messageId": asked.message_id, "count": count}
-    _audit(call, connection, "webhook.replay", row["webhook_id"], data)
+    note(call, connection, "webhook.replay", row["webhook_id"], data)
     return Reply(status=202, body={"webhookId": row["webhook_id"], "replayed": count})
 
 
@@ -114,7 +115,7 @@ def ping(service: Service, call: Call, connection: Connection) -> Reply:  # noqa
     """Send a message that tells nothing, once; it is sent to disabled webhooks too."""
     webhook_id = _find(connection, call)["webhook_id"]
     message_id = webhooks.ping(connection, webhook_id, now=call.now)
-    _audit(call, connection, "webhook.ping", webhook_id, {"messageId": message_id})
+    note(call, connection, "webhook.ping", webhook_id, {"messageId": message_id})
     return Reply(status=202, body={"webhookId": webhook_id, "messageId": message_id})
 
 
@@ -123,7 +124,7 @@ def enable(service: Service, call: Call, connection: Connection) -> Reply:  # no
     row = _find(connection, call)
     if row["status"] != "active":
         webhooks.enable(connection, row["webhook_id"])
-        _audit(call, connection, "webhook.enable", row["webhook_id"], {})
+        note(call, connection, "webhook.enable", row["webhook_id"], {})
     return Reply(body=view(_find(connection, call)))
 
 
@@ -167,19 +168,8 @@ def _last(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"at": format_time(row["last_at"]), "status": row["last_status"], "error": row["last_error"]}
 
 
-def _page(call: Call, items: list[dict[str, Any]], total: int) -> Reply:
-    page, size = call.page()
-    headers = {"X-Total-Count": str(total), **pages(call, page, size, total)}
-    return Reply(body={"items": items, "page": page, "pageSize": size}, headers=headers)
-
-
 def _find(connection: Connection, call: Call) -> Mapping[str, Any]:
     try:
         return webhooks.find(connection, call.params["webhookId"], tenant=call.caller.tenant)
     except UnknownWebhookError as error:
         raise Problem(404, NOT_FOUND, error.message) from error
-
-
-def _audit(call: Call, connection: Connection, action: str, target: str, data: Mapping[str, Any]) -> None:
-    entry = audit.Entry(tenant=call.caller.tenant, actor=call.caller.subject, action=action, target=target, data=data)
-    audit.record(connection, entry, now=call.now)

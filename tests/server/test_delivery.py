@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -234,11 +235,11 @@ def test_threads_send_without_being_asked_and_end_when_told(post: Post) -> None:
         for _ in range(1000):
             if post.found(webhook_id)["pending"] == 0:
                 break
-            delivery._ended.wait(0.01)
+            time.sleep(0.01)
     finally:
         delivery.stop()
     assert len({headers["webhook-id"] for _, headers, _ in post.sent}) == len(post.sent) == 20
-    assert not any(thread.is_alive() for thread in delivery._threads)
+    assert not any(thread.is_alive() for thread in delivery._loops.threads)
 
 
 TAMPERED = {
