@@ -49,7 +49,7 @@ def serve(
     import logging
     import os
 
-    from flows.installation import ledger_url
+    from flows.installation import LEDGER, environment
     from server.running import Serving, serve
 
     settings = rim.settings()
@@ -58,11 +58,12 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     note(f"serving http://{host}:{port}/api/export, home {settings.home}")
-    environ = {**os.environ, "EXPORT_CENTER_HOME": str(settings.home)}
+    environ = environment(settings, os.environ)
     serve(
         Serving(
             home=settings.home,
-            ledger=ledger_url(environ),
+            environ=environ,
+            ledger=environ[LEDGER],
             host=host,
             port=port,
             prefect=prefect,

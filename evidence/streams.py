@@ -24,7 +24,7 @@ BLOCK_BYTES = 1 << 20
 READ_ERRORS = (
     OSError,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile, over a compression method or version that it does not know
     RuntimeError,
     ValueError,
     lzma.LZMAError,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.recorded import Installation
-from flows.settings import load_settings
+from flows.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from flows.settings import Settings
 
 LEDGER = "EXPORT_CENTER_LEDGER"
 
@@ -33,3 +36,24 @@ def installation(environ: Mapping[str, str], *, clock: Callable[[], int]) -> Ins
         workers=settings.workers,
         memory_limit=settings.memory_limit,
     )
+
+
+def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which every process finds this installation, whatever folder it works in.
+
+    ``[sources]`` of export-center.toml cannot be said in an environment: runs of the service read the store.
+    """
+    said = {
+        "HOME": str(settings.home.resolve()),
+        "TENANT": settings.tenant,
+        "KEY": _absolute(settings.key_uri, "file:"),
+        "WORKERS": str(settings.workers),
+        "MEMORY_LIMIT": settings.memory_limit,
+    }
+    made = {**environ, **{f"{PREFIX}{name}": value for name, value in said.items()}}
+    return {**made, LEDGER: _absolute(ledger_url(made), "sqlite:///")}
+
+
+def _absolute(address: str, kind: str) -> str:
+    """Return an address of a file with the whole path; others as they are."""
+    return f"{kind}{Path(address.removeprefix(kind)).resolve()}" if address.startswith(kind) else address

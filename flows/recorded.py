@@ -108,16 +108,24 @@ class Telling:
 
 
 def perform(
-    ledger: Ledger, run_id: str, here: Installation, *, flow_run_id: str | None = None, step: Step = plainly
+    ledger: Ledger,
+    run_id: str,
+    here: Installation,
+    *,
+    flow_run_id: str | None = None,
+    attempt: int = 0,
+    step: Step = plainly,
 ) -> dict[str, Any]:
     """Do a run, and leave it in a terminal state unless this process is made to end.
+
+    ``attempt`` is how often the engine had lost the run before it asked for this process.
 
     Raises:
         CanceledRunError: It was over before, or somebody canceled it.
         Exception: It failed; the ledger says so already.
     """
     with ledger.writing() as connection:
-        if not states.start(connection, run_id, flow_run_id=flow_run_id, now=here.clock()):
+        if not states.start(connection, run_id, flow_run_id=flow_run_id, attempt=attempt, now=here.clock()):
             raise CanceledRunError(run_id)
         row = runs.find(connection, run_id, tenant=None)
     folder = here.bundles / row["tenant"] / run_id

@@ -25,11 +25,12 @@ def _run_name() -> str:
 
 
 @flow(name="export-run", flow_run_name=_run_name, persist_result=False)
-def export_run(run_id: str) -> dict[str, Any]:
+def export_run(run_id: str, attempt: int = 0) -> dict[str, Any]:
     """Do one run of the ledger.
 
     Args:
         run_id: The run.
+        attempt: How often it was lost before.
 
     Returns:
         What was made, as ``Exported.summary`` has it.
@@ -37,7 +38,7 @@ def export_run(run_id: str) -> dict[str, Any]:
     ledger = open_ledger(ledger_url(os.environ))
     try:
         here = installation(os.environ, clock=lambda: time.time_ns() // 1000)
-        summary = perform(ledger, run_id, here, flow_run_id=flow_run.id, step=as_task)
+        summary = perform(ledger, run_id, here, flow_run_id=flow_run.id, attempt=attempt, step=as_task)
         get_run_logger().info("contentDigest %s, SHA-256 %s", summary["contentDigest"], summary["sha256"])
         return summary
     finally:

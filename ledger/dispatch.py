@@ -19,6 +19,9 @@ CLAIM_SECONDS = 30
 
 SLOWEST_SECONDS = 5
 
+MOST_LOSSES = 3
+"""A run that the engine loses so often before it begins is not handed over again."""
+
 
 def claim(connection: Connection, *, now: int, limit: int = 20) -> list[Mapping[str, Any]]:
     """Take runs that are to be dispatched now, the oldest first; nobody else gets them for CLAIM_SECONDS."""
@@ -49,6 +52,21 @@ def postpone(connection: Connection, run_id: str, *, tries: int, now: int) -> No
     later = now + min(2 ** min(tries, 10), SLOWEST_SECONDS) * SECOND
     again = update(RUNS).where(RUNS.c.run_id == run_id, RUNS.c.dispatch_at.is_not(None)).values(dispatch_at=later)
     connection.execute(again)
+
+
+def hand_over_again(connection: Connection, run_id: str, flow_run_id: str, *, now: int) -> bool:
+    """Have a run dispatched anew that the engine lost before its process began; return whether that is to be.
+
+    A process of the lost flow run that begins after all finds that the run is another's.
+    """
+    lost = (
+        (RUNS.c.run_id == run_id)
+        & (RUNS.c.status == "pending")
+        & (RUNS.c.flow_run_id == flow_run_id)
+        & (RUNS.c.losses < MOST_LOSSES)
+    )
+    anew = {"flow_run_id": None, "dispatch_at": now, "losses": RUNS.c.losses + 1}
+    return connection.execute(update(RUNS).where(lost).values(**anew)).rowcount == 1
 
 
 def at_work(connection: Connection) -> list[Mapping[str, Any]]:

@@ -25,12 +25,17 @@ SYSTEM = "system"
 """Who cancels when Prefect does, and nobody has asked here."""
 
 
-def start(connection: Connection, run_id: str, *, flow_run_id: str | None, now: int) -> bool:
-    """Say that a run's process is at work; return False when the run is over already."""
+def start(connection: Connection, run_id: str, *, flow_run_id: str | None, attempt: int = 0, now: int) -> bool:
+    """Say that a run's process is at work; return False when the run is over already, or another process's.
+
+    ``attempt`` is how often the run had been lost when the process was asked for: one that begins late finds that the
+    run was lost once more meanwhile.
+    """
     values: dict[str, Any] = {"status": "running", "started_at": now, "heartbeat_at": now, "dispatch_at": None}
     if flow_run_id is not None:
         values["flow_run_id"] = flow_run_id
-    return _change(connection, run_id, ("pending", "running"), values)
+    mine = (RUNS.c.run_id == run_id) & RUNS.c.status.in_(ACTIVE) & (RUNS.c.losses == attempt)
+    return connection.execute(update(RUNS).where(mine).values(**values)).rowcount == 1
 
 
 def heartbeat(connection: Connection, run_id: str, *, now: int) -> bool:

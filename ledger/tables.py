@@ -44,6 +44,7 @@ RUNS = Table(
     Column("flow_run_id", String(36)),  # in Prefect; null until dispatched
     Column("dispatch_at", BigInteger),  # when to try to dispatch (again); null when there is nothing to dispatch
     Column("dispatch_tries", Integer, nullable=False, default=0),
+    Column("losses", Integer, nullable=False, default=0),  # times that the engine lost the run before it began
     Column("progress", Text, nullable=False),
     Column("error_code", String(32)),
     Column("error", Text),  # code, message, details, as in the error model

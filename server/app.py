@@ -10,15 +10,16 @@ import json
 import logging
 import time
 import uuid
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -37,18 +38,14 @@ from server.tail import Tail
 from server.waiting import raise_how_it_ended, until_over, wait_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from server.routing import Endpoint
     from server.service import Service
 
-    Background = Callable[[], Any]
-
 LOG = logging.getLogger("export_center.server")
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 BUSY_SECONDS = 10
 SEALED = "sealed"
 """Marks kept answers that tell a secret; it never leaves."""
@@ -56,12 +53,11 @@ NOBODY = Caller(subject="nobody", client="", tenants=(), tenant="", scopes=froze
 """Who calls where no token is asked for."""
 
 
-def make_app(service: Service, *, around: Callable[[], Any] | None = None, more: tuple[Route, ...] = ()) -> ASGIApp:
+def make_app(service: Service, *, more: tuple[Route, ...] = ()) -> ASGIApp:
     """Return the application.
 
     Args:
         service: What handlers work with.
-        around: Makes an asynchronous context that is open while the application is.
         more: Further routes, outside the API.
     """
     table = Table(ENDPOINTS)
@@ -69,14 +65,18 @@ def make_app(service: Service, *, around: Callable[[], Any] | None = None, more:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.tail = Tail(partial(read_since, service.ledger))
-        async with app.state.tail.running(), around() if around else nullcontext():
+        async with app.state.tail.running():
             yield
 
-    async def endpoint(request: Request) -> Response:
-        return await _answer(service, table, request)
+    class Api:
+        """Answers whatever method there is: a class, because Starlette lets functions have none but those listed."""
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            answer = await _answer(service, table, Request(scope, receive, send))
+            await answer(scope, receive, send)
 
     app = Starlette(
-        routes=[*more, Route("/{path:path}", endpoint, methods=METHODS)],
+        routes=[*more, Route("/{path:path}", Api())],
         lifespan=lifespan,
         exception_handlers={Problem: _problem, HTTPException: _http, Exception: _fault},
     )

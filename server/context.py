@@ -85,6 +85,8 @@ class Call:
             ) from error
         if not isinstance(value, dict):
             raise invalid("", "the body must be a JSON object")
+        if _has_nul(value):
+            raise invalid("", "the body has a text with the character U+0000")
         return value
 
     def page(self) -> tuple[int, int]:
@@ -112,6 +114,15 @@ class Call:
                 raise invalid(name, f"unknown query parameter; expected {', '.join(names) or 'none'}")
             if len(self.query.getlist(name)) > 1:
                 raise invalid(name, "given more than once")
+            if "\0" in self.query[name]:
+                raise invalid(name, "has the character U+0000")
+
+
+def _has_nul(value: object) -> bool:
+    """Whether a text in there has a character that PostgreSQL cannot keep."""
+    if isinstance(value, dict):
+        return any(_has_nul(each) for each in (*value, *value.values()))
+    return any(map(_has_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from server.prefect_api import POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 LOG = logging.getLogger("export_center.embedded")
@@ -45,10 +45,11 @@ class Child:
 class Embedded:
     """Keeps Prefect's server and a worker running."""
 
-    def __init__(self, home: Path, *, port: int, ready: Callable[[], bool]) -> None:
-        """Do nothing yet; ``ready`` tells whether the server answers."""
+    def __init__(self, home: Path, environ: Mapping[str, str], *, port: int, ready: Callable[[], bool]) -> None:
+        """Do nothing yet; ``environ`` is what runs find, and ``ready`` tells whether the server answers."""
         self.url = f"http://127.0.0.1:{port}/api"
         self._home = home
+        self._environ = environ
         self._children = (
             Child("prefect-server", (*SERVER, "--port", str(port)), lambda: True),
             Child("prefect-worker", WORKER, ready),
@@ -61,8 +62,7 @@ class Embedded:
         """Return the environment of both."""
         folder = self._home / "prefect"
         return {
-            **os.environ,
-            "EXPORT_CENTER_HOME": str(self._home.resolve()),
+            **self._environ,
             "PREFECT_HOME": str(folder),
             "PREFECT_API_URL": self.url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -17,6 +17,8 @@ from server.prefect_api import ENDED, PrefectError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sqlalchemy import Connection
+
     from ledger.database import Ledger
     from server.prefect_api import FlowRunState, PrefectApi
 
@@ -94,6 +96,7 @@ class Engine:
         return self._prefect.create_run(
             deployment,
             row["run_id"],
+            attempt=row["losses"],
             queue=row["priority"],
             tags=[*tags, f"run:{row['run_id']}", f"trace:{row['trace_id']}"],
             trace_parent=row["trace_parent"],
@@ -109,20 +112,35 @@ class Engine:
         return sum(self._reconcile(row, known.get(row["flow_run_id"])) for row in rows)
 
     def _reconcile(self, row: Mapping[str, Any], found: FlowRunState | None) -> bool:
-        run_id, now = row["run_id"], self._clock()
         if found is not None and found.kind not in ENDED:
             if row["cancel_requested_at"] is not None and found.kind != "CANCELLING":
                 self._prefect.cancel(row["flow_run_id"], message=f"canceled by {row['canceled_by']}")
-            silent = now - (row["heartbeat_at"] or row["created_at"]) > SILENT_SECONDS * SECOND
-            if found.kind not in ("RUNNING", "PENDING", "CANCELLING") or not silent:
+            if not self._is_lost(row, found):
                 return False
         with self._ledger.writing() as connection:
-            if row["cancel_requested_at"] is not None or (found is not None and found.kind in QUIET_ENDS):
-                return states.cancel(connection, run_id, now=now)
-            why = "Prefect does not know it any more" if found is None else found.message or found.kind.lower()
-            error = {
-                "code": "ERR_EXPORT_INTERNAL",
-                "message": f"the run's process ended without a result: {why}",
-                "details": [],
-            }
-            return states.fail(connection, run_id, error_code="crashed", error=error, now=now)
+            ended = self._end(connection, row, found)
+        if not ended and found is not None and found.kind not in ENDED:
+            self._prefect.cancel(row["flow_run_id"], message="it did not begin, and another takes its place")
+        return ended
+
+    def _is_lost(self, row: Mapping[str, Any], found: FlowRunState) -> bool:
+        """Whether nothing was heard for long of a run that Prefect takes for being at work."""
+        heard = max(row["heartbeat_at"] or row["created_at"], found.since)
+        silent = self._clock() - heard > SILENT_SECONDS * SECOND
+        return silent and found.kind in ("RUNNING", "PENDING", "CANCELLING")
+
+    def _end(self, connection: Connection, row: Mapping[str, Any], found: FlowRunState | None) -> bool:
+        """End a run that Prefect has no process of any more; return False when it begins anew instead."""
+        run_id, now = row["run_id"], self._clock()
+        if row["cancel_requested_at"] is not None or (found is not None and found.kind in QUIET_ENDS):
+            return states.cancel(connection, run_id, now=now)
+        if dispatch.hand_over_again(connection, run_id, row["flow_run_id"], now=now):
+            LOG.warning("run %s was lost before it began, and is dispatched again", run_id)
+            return False
+        why = "Prefect does not know it any more" if found is None else found.message or found.kind.lower()
+        error = {
+            "code": "ERR_EXPORT_INTERNAL",
+            "message": f"the run's process ended without a result: {why}",
+            "details": [],
+        }
+        return states.fail(connection, run_id, error_code="crashed", error=error, now=now)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from server.caller import Caller
-from server.problems import INTERNAL, Problem, invalid
+from server.problems import FORBIDDEN, INTERNAL, Problem, invalid
 from server.routing import Scope
 
 if TYPE_CHECKING:
@@ -35,13 +36,37 @@ class OpenDoor:
         """Return the one caller there is.
 
         Raises:
-            Problem: The tenant has no name that one may have.
+            Problem: The tenant has no name that one may have, or a page of some web site sent the request.
         """
+        _require_own_page(headers)
         named = [value.decode("latin-1") for name, value in headers if name == b"x-stella-tenant"]
         tenant = named[0] if named else self._tenant
         if len(named) > 1 or not is_tenant(tenant):
             raise invalid("X-Stella-Tenant", f"{', '.join(named)!r} is not the name of one tenant")
         return Caller(subject=self._subject, client="local", tenants=(tenant,), tenant=tenant, scopes=frozenset(Scope))
+
+
+def _require_own_page(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Refuse what a browser sends for a page from elsewhere: any page may send to loopback, or have a name for it.
+
+    Raises:
+        Problem: ``Host`` is no loopback address, or ``Origin`` is another host.
+    """
+    sent = {name: value.decode("latin-1") for name, value in headers if name in (b"host", b"origin")}
+    host = sent.get(b"host", "")
+    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        raise Problem(403, FORBIDDEN, f"authentication is off, and Host is {host!r}: use a loopback address")
+    origin = sent.get(b"origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        raise Problem(403, FORBIDDEN, f"authentication is off, and the request comes from a page of {origin!r}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, and reached by nobody else."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_tenant(name: str) -> bool:
@@ -55,5 +80,5 @@ def require_loopback(host: str) -> None:
     Raises:
         Problem: It is one.
     """
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+    if not is_loopback(host):
         raise Problem(500, INTERNAL, f"{WARNING}; so it must be a loopback address, not {host}")

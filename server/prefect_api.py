@@ -6,9 +6,12 @@ Measured with Prefect 3.8.8: creating is idempotent by key, states are changed b
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
+
+from ledger.times import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,10 +38,14 @@ class PrefectError(Exception):
 
 
 class FlowRunState(NamedTuple):
-    """What Prefect says of a run; ``kind`` is one of its state types, such as "CRASHED"."""
+    """What Prefect says of a run.
+
+    ``kind`` is one of its state types, such as "CRASHED"; ``since`` is in microseconds since the epoch.
+    """
 
     kind: str
     message: str
+    since: int = 0
 
 
 class PrefectApi:
@@ -84,12 +91,14 @@ class PrefectApi:
             self._deployments[name] = self._call("POST", "/deployments/", wanted)["id"]
         return self._deployments[name]
 
-    def create_run(self, deployment: str, run_id: str, *, queue: str, tags: Sequence[str], trace_parent: str) -> str:
-        """Return the id of the flow run of a run; twice makes nothing twice."""
+    def create_run(
+        self, deployment: str, run_id: str, *, attempt: int, queue: str, tags: Sequence[str], trace_parent: str
+    ) -> str:
+        """Return the id of the flow run of a run; the same attempt twice makes nothing twice."""
         wanted = {
             "name": run_id,
-            "parameters": {"run_id": run_id},
-            "idempotency_key": run_id,
+            "parameters": {"run_id": run_id, "attempt": attempt},
+            "idempotency_key": f"{run_id}~{attempt}" if attempt else run_id,
             "tags": list(tags),
             "labels": {"__OTEL_TRACEPARENT": trace_parent},
             "work_queue_name": queue,
@@ -111,7 +120,9 @@ class PrefectApi:
             listed = self._call("POST", "/flow_runs/filter", {"flow_runs": {"id": {"any_": some}}, "limit": PAGE})
             for each in listed:
                 state = each.get("state") or {}
-                found[each["id"]] = FlowRunState(each.get("state_type") or "", state.get("message") or "")
+                found[each["id"]] = FlowRunState(
+                    each.get("state_type") or "", state.get("message") or "", _microseconds(state.get("timestamp"))
+                )
         return found
 
     def cancel(self, flow_run_id: str, *, message: str) -> None:
@@ -148,3 +159,7 @@ class PrefectApi:
             said = f"Prefect refused {method} {path}: {answer.status_code} {answer.text[:300]}"
             raise PrefectError(said, status=answer.status_code)
         return answer.json() if answer.content else None
+
+
+def _microseconds(timestamp: str | None) -> int:
+    return 0 if timestamp is None else (datetime.fromisoformat(timestamp) - EPOCH) // timedelta(microseconds=1)

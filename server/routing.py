@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_ID = r"[^/:]+"
+_ID = r"[^/:\x00]+"
 
 
 class Scope(StrEnum):

@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ from server.sending import Sender
 from server.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from starlette.requests import Request
@@ -54,6 +54,7 @@ class Serving:
 
     Attributes:
         home: Folder of all state.
+        environ: The environment of runs: what their processes find this installation by.
         ledger: Its address.
         host: Address to listen on.
         port: Port to listen on.
@@ -65,6 +66,7 @@ class Serving:
     """
 
     home: Path
+    environ: Mapping[str, str]
     ledger: str
     host: str
     port: int
@@ -111,40 +113,43 @@ def _end_quietly() -> None:
 @contextmanager
 def _parts(wanted: Serving) -> Iterator[ASGIApp]:
     """Start what stands around the application, and end it afterwards."""
-    ledger = open_ledger(wanted.ledger)
-    vault = open_vault(wanted.home / VAULT_KEY)
-    embedded = None
-    if wanted.prefect is None:
-        port = free_port()
-        prefect = PrefectApi(f"http://127.0.0.1:{port}/api")
-        embedded = Embedded(wanted.home, port=port, ready=lambda: prefect.is_ready() is None)
-        embedded.start()
-    else:
-        prefect = PrefectApi(wanted.prefect)
-    engine = Engine(ledger, prefect, clock)
-    engine.start()
-    delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock)
-    delivery.start()
-    service = Service(
-        ledger=ledger,
-        profiles=BuiltinProfiles(),
-        authenticate=_door(wanted, ledger),
-        bundles=wanted.home / "bundles",
-        clock=clock,
-        store=str(wanted.home / "evidence"),
-        vault=vault,
-        egress=wanted.egress,
-        ready={"prefect": prefect.is_ready},
-    )
-    try:
+    with ExitStack() as stack:
+        ledger = open_ledger(wanted.ledger)
+        stack.callback(ledger.close)
+        vault = open_vault(wanted.home / VAULT_KEY)
+        authenticate = _door(wanted, ledger)
+        prefect = _prefect(wanted, stack)
+        delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock)
+        delivery.start()
+        stack.callback(delivery.stop)
+        # Ended first: what is handed to an engine that is about to end may be lost there.
+        engine = Engine(ledger, prefect, clock)
+        engine.start()
+        stack.callback(engine.stop)
+        service = Service(
+            ledger=ledger,
+            profiles=BuiltinProfiles(),
+            authenticate=authenticate,
+            bundles=wanted.home / "bundles",
+            clock=clock,
+            store=str(wanted.home / "evidence"),
+            vault=vault,
+            egress=wanted.egress,
+            ready={"prefect": prefect.is_ready},
+        )
         yield make_app(service, more=_health(service))
-    finally:
-        engine.stop()
-        delivery.stop()
-        if embedded is not None:
-            embedded.stop()
-        prefect.close()
-        ledger.close()
+
+
+def _prefect(wanted: Serving, stack: ExitStack) -> PrefectApi:
+    """Return the Prefect that there is, or start one that ends with the stack."""
+    port = free_port()
+    prefect = PrefectApi(wanted.prefect or f"http://127.0.0.1:{port}/api")
+    stack.callback(prefect.close)
+    if wanted.prefect is None:
+        embedded = Embedded(wanted.home, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
+        embedded.start()
+        stack.callback(embedded.stop)
+    return prefect
 
 
 def _door(wanted: Serving, ledger: Ledger) -> Authenticate:

@@ -110,6 +110,28 @@ def test_runs_are_claimed_once_and_again_when_nobody_finished_it(ledger: Ledger,
     assert claimed(noon + 1000 * SECOND) == []
 
 
+def test_a_run_that_was_lost_is_dispatched_anew_and_its_first_process_comes_too_late(
+    ledger: Ledger, run_id: str, noon: int
+) -> None:
+    with ledger.writing() as connection:
+        assert dispatch.dispatched(connection, run_id, "first")
+        assert not dispatch.hand_over_again(connection, run_id, "another", now=noon)
+        assert dispatch.hand_over_again(connection, run_id, "first", now=noon)
+        assert not states.start(connection, run_id, flow_run_id="first", attempt=0, now=noon)
+        assert [row["losses"] for row in dispatch.claim(connection, now=noon)] == [1]
+        assert dispatch.dispatched(connection, run_id, "second")
+        assert not states.start(connection, run_id, flow_run_id="first", attempt=0, now=noon)
+        assert states.start(connection, run_id, flow_run_id="second", attempt=1, now=noon)
+        assert not dispatch.hand_over_again(connection, run_id, "second", now=noon), "it has begun"
+
+
+def test_a_process_may_begin_before_the_dispatcher_has_noted_it(ledger: Ledger, run_id: str, noon: int) -> None:
+    with ledger.writing() as connection:
+        assert states.start(connection, run_id, flow_run_id="first", now=noon)
+        assert dispatch.dispatched(connection, run_id, "first")
+        assert not dispatch.hand_over_again(connection, run_id, "first", now=noon)
+
+
 def test_events_of_an_unknown_run_are_refused(ledger: Ledger, noon: int) -> None:
     with ledger.writing() as connection, pytest.raises(UnknownRunError):
         events.append(connection, "run-1", events.PROGRESS, {}, now=noon)

@@ -15,6 +15,7 @@ import uvicorn
 
 from bundle.keys import generate_key_pair, save_key_pair
 from flows.recorded import CanceledRunError, Installation, perform
+from ledger import states
 from ledger.database import open_ledger
 from ledger.vault import open_vault
 from server.app import make_app
@@ -54,13 +55,14 @@ class FakePrefect:
         self._look("deployment")
         return name
 
-    def create_run(self, deployment: str, run_id: str, *, queue: str, tags: Sequence[str], trace_parent: str) -> str:  # noqa: ARG002
+    def create_run(self, _deployment: str, run_id: str, *, attempt: int, **_facts: object) -> str:
         self._look("create")
-        if run_id not in self._keys:
-            self._keys[run_id] = f"flow-{run_id}"
-            self._states[f"flow-{run_id}"] = "SCHEDULED"
-            threading.Thread(target=self._run, args=(run_id,), daemon=True).start()
-        return self._keys[run_id]
+        key = f"{run_id}~{attempt}" if attempt else run_id
+        if key not in self._keys:
+            self._keys[key] = f"flow-{key}"
+            self._states[f"flow-{key}"] = "SCHEDULED"
+            threading.Thread(target=self._run, args=(run_id, f"flow-{key}", attempt), daemon=True).start()
+        return self._keys[key]
 
     def states(self, flow_run_ids: Sequence[str]) -> Mapping[str, FlowRunState]:
         self._look("states")
@@ -74,9 +76,19 @@ class FakePrefect:
     def is_ready(self) -> str | None:
         return "down" if self.is_down else None
 
+    def begin(self, run_id: str) -> None:
+        """Begin a flow run as its process does, and do nothing further."""
+        with self._ledger.writing() as connection:
+            assert states.start(connection, run_id, flow_run_id=f"flow-{run_id}", now=clock())
+
     def crash(self, run_id: str) -> None:
         """End a flow run as a killed process does: without a word."""
         self._states[f"flow-{run_id}"] = "CRASHED"
+
+    def crash_all(self) -> None:
+        """End every flow run there is, so."""
+        for name in list(self._states):
+            self._states[name] = "CRASHED"
 
     def forget(self, run_id: str) -> None:
         """Know nothing of a flow run any more."""
@@ -87,14 +99,13 @@ class FakePrefect:
             raise PrefectError("Prefect cannot be reached")
         self.asked.append(what)
 
-    def _run(self, run_id: str) -> None:
+    def _run(self, run_id: str, name: str, attempt: int) -> None:
         self.held.wait()
-        name = f"flow-{run_id}"
         if self._states.get(name) != "SCHEDULED":
             return
         self._states[name] = "RUNNING"
         try:
-            perform(self._ledger, run_id, self._here, flow_run_id=name)
+            perform(self._ledger, run_id, self._here, flow_run_id=name, attempt=attempt)
         except CanceledRunError:
             self._states[name] = "CANCELLED"
         except Exception:  # noqa: BLE001 - as an engine

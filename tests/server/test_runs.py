@@ -16,6 +16,7 @@ import pytest
 
 from bundle.keys import load_public_key, signer_from_uri
 from bundle.verify import verify
+from ledger import dispatch
 from ledger.runs import Limits
 
 if TYPE_CHECKING:
@@ -137,12 +138,36 @@ def test_a_run_whose_process_died_fails_by_itself(running: Any) -> None:
     crashed, lost = running.submit(), running.submit()
     while running.prefect.asked.count("create") < 2:
         pass
+    for run_id in (crashed, lost):
+        running.prefect.begin(run_id)
     running.prefect.crash(crashed)
     running.prefect.forget(lost)
     for run_id in (crashed, lost):
         run = running.ended(run_id)
         assert (run["status"], run["errorCode"]) == ("failed", "crashed")
         assert run["error"]["code"] == "ERR_EXPORT_INTERNAL"
+
+
+def test_a_run_that_was_lost_before_it_began_begins_anew(running: Any) -> None:
+    running.prefect.held.clear()
+    run_id = running.submit()
+    while "create" not in running.prefect.asked:
+        pass
+    running.prefect.crash(run_id)
+    while running.prefect.asked.count("create") < 2:
+        pass
+    running.prefect.held.set()
+    assert running.ended(run_id)["status"] == "success"
+    assert [each["event"] for each in running.events(run_id)].count("run.accepted") == 1
+
+
+def test_a_run_that_is_lost_again_and_again_fails(running: Any) -> None:
+    running.prefect.held.clear()
+    run_id = running.submit()
+    while running.run(run_id)["status"] == "pending":
+        running.prefect.crash_all()
+    assert (running.run(run_id)["status"], running.run(run_id)["errorCode"]) == ("failed", "crashed")
+    assert running.prefect.asked.count("create") == 1 + dispatch.MOST_LOSSES
 
 
 def test_nothing_that_matches_is_told_as_such(running: Any) -> None:
@@ -178,6 +203,7 @@ def test_a_restart_loses_nothing(start: Callable[..., Any]) -> None:
 
 BAD = {
     "no JSON": (b"{", 400, "ERR_EXPORT_001"),
+    "a text with U+0000": (b'{"profileId":"json-raw","selectors":{"ids":["a\\u0000"]}}', 400, "ERR_EXPORT_001"),
     "a key twice": (b'{"profileId":"json-raw","profileId":"x"}', 400, "ERR_EXPORT_001"),
     "no object": (b"[]", 400, "ERR_EXPORT_001"),
     "no profile": (b"{}", 400, "ERR_EXPORT_001"),
@@ -218,6 +244,10 @@ WRONG = {
     "GET /api/export/nothing": (404, "ERR_EXPORT_NOT_FOUND", None),
     "GET /api/export/runs/run-20200101-01": (404, "ERR_EXPORT_NOT_FOUND", None),
     "POST /api/export/runs/x:unknown": (404, "ERR_EXPORT_NOT_FOUND", None),
+    "GET /api/export/runs/a%00b": (404, "ERR_EXPORT_NOT_FOUND", None),
+    "GET /api/export/runs?traceId=a%00b": (400, "ERR_EXPORT_001", None),
+    "TRACE /api/export/runs": (405, "ERR_EXPORT_REQUEST", "GET, HEAD, POST"),
+    "FROB /api/export/runs/x:cancel": (405, "ERR_EXPORT_REQUEST", "POST"),
     "DELETE /api/export/runs": (405, "ERR_EXPORT_REQUEST", "GET, HEAD, POST"),
     "GET /api/export/runs/x:cancel": (405, "ERR_EXPORT_REQUEST", "POST"),
     "PATCH /api/export/runs/x/download": (405, "ERR_EXPORT_REQUEST", "GET, HEAD"),
@@ -341,6 +371,27 @@ def test_clients_that_come_back_when_told_all_succeed_and_the_cap_holds(start: C
         watcher.join()
     assert len(set(made)) == 20
     assert 0 < max(seen) <= 4
+
+
+ELSEWHERE = {
+    "a page of a web site": {"Origin": "https://evil.example"},
+    "a page of another server on this machine": {"Origin": "http://127.0.0.1:1"},
+    "a page without an address": {"Origin": "null"},
+    "a name that leads to loopback": {"Host": "evil.example"},
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_without_authentication_no_page_from_elsewhere_gets_in(running: Any, what: str) -> None:
+    answer = running.http.post("/runs/x:cancel", headers=ELSEWHERE[what])
+    assert (answer.status_code, answer.json()["code"]) == (403, "ERR_EXPORT_FORBIDDEN")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
+def test_without_authentication_loopback_has_several_names(running: Any, host: str) -> None:
+    named = f"{host}:{running.port}"
+    headers = {"Host": named, "Origin": f"http://{named}"}
+    assert running.http.get("/runs", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-a", "a" * 129])
