@@ -29,3 +29,12 @@ def test_every_side_of_a_benchmark_runs(script: str, tmp_path: Path, counterpart
         key = load_public_key((tmp_path / "keys" / "bench.pub").read_bytes())
         assert verify(tmp_path / "out.tar.zst", keys=[key], deep=True).manifest.counts.records == 1000
     assert {side: float(rows[side][1]) > 0 for side in SIDES[script]} == dict.fromkeys(SIDES[script], True)
+
+
+def test_every_side_of_the_benchmark_of_downloads_runs(tmp_path: Path) -> None:
+    command = [sys.executable, BENCH / "downloads.py", "--megabytes", "3", "--rounds", "1", "--folder", tmp_path]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[1:] if line.strip()}
+    assert all(float(rows[side][1]) > 0 for side in ("bundle", "ranges", "stock"))
+    assert (tmp_path / "download-3").stat().st_size == 3 << 20
