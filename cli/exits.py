@@ -22,7 +22,6 @@ BY_ERROR_NAME = {
     "ValidationError": USAGE,
     "ProfileNotFoundError": USAGE,
     "BaseMissingError": USAGE,
-    "CanceledError": CANCELED,
     "Interrupted": CANCELED,
     "Abort": CANCELED,
     "EmptySelectionError": EMPTY,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from flows.settings import Settings
 
 DEFAULT_KEY = "default"
-SETTINGS_FILE = Path("export-center.toml")
+SETTINGS_FILE = "export-center.toml"
+ROOT = 0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -30,9 +32,27 @@ def settings(flags: Mapping[str, object] | None = None) -> Settings:
     return load_settings(
         wanted,
         environ=os.environ,
-        toml_path=SETTINGS_FILE if SETTINGS_FILE.exists() else None,
+        toml_path=settings_file(Path()),
         cpus=len(os.sched_getaffinity(0)),
     )
+
+
+@cache
+def settings_file(folder: Path) -> Path | None:
+    """Return the whole path of the settings file of a folder, if it has one.
+
+    It names keys and databases: in a folder where others write too, such as /tmp, one that somebody else put there is
+    told of, and not obeyed. What root put there is.
+    """
+    file = folder / SETTINGS_FILE
+    try:
+        owners = {file.lstat().st_uid, file.stat().st_uid}
+    except FileNotFoundError:
+        return None
+    if not owners <= {ROOT, os.geteuid()}:
+        note(f"warning: {file} belongs to somebody else and is ignored")
+        return None
+    return file.absolute()
 
 
 def now() -> datetime:

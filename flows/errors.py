@@ -11,7 +11,6 @@ The hierarchy:
     x SourceFailedError    ERR_EXPORT_004           a declared source cannot be reached now, or broke off
   x StorageError           ERR_EXPORT_004           the evidence store cannot be read, or a bundle's place not written
   x SigningFailedError     ERR_EXPORT_005           the key is missing, unfit, or its service refused
-  x CanceledError          ERR_EXPORT_007           somebody canceled the run, or its bundle has expired
   x BaseMissingError       ERR_EXPORT_BASE_MISSING  a delta's base is unknown
   x EmptySelectionError    ERR_EXPORT_EMPTY         nothing matched, and that was not allowed
 
@@ -101,12 +100,6 @@ class SigningFailedError(FlowError):
     """The signing key is missing, unfit, or its service refused."""
 
     code = "ERR_EXPORT_005"
-
-
-class CanceledError(FlowError):
-    """Somebody canceled the run, or its bundle has expired."""
-
-    code = "ERR_EXPORT_007"
 
 
 class BaseMissingError(FlowError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli import doctor
+from cli.rim import settings_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,15 +135,39 @@ def test_settings_name_where_they_come_from_and_hide_secrets(fresh: Program, tmp
     shown = {item["name"]: (item["value"], item["origin"]) for item in described}
     assert shown["home"] == (str(fresh.home), "EXPORT_CENTER_HOME")
     assert shown["tenant"] == ("acme", "EXPORT_CENTER_TENANT")
-    assert shown["workers"] == ("3", "export-center.toml")
-    assert shown["key"] == ("pkcs11:object=k?pin-value=***", "export-center.toml")
+    assert shown["workers"] == ("3", f"{tmp_path}/export-center.toml")
+    assert shown["key"] == ("pkcs11:object=k?pin-value=***", f"{tmp_path}/export-center.toml")
     assert shown["memory_limit"][1] == "default"
 
 
 def test_a_bad_settings_file_is_named_by_every_command(fresh: Program, tmp_path: Path) -> None:
     (tmp_path / "export-center.toml").write_text("worker = 3\n")
     said = fresh.error("config", "show", cwd=tmp_path, code=2)
-    assert said.startswith("error: export-center.toml: worker: unknown setting; did you mean 'workers'?\n")
+    assert said.startswith(f"error: {tmp_path}/export-center.toml: worker: unknown setting; did you mean 'workers'?\n")
+
+
+OWNERS = {"of oneself": (1000, 1000, True), "of root": (1000, 0, True), "of another": (1000, 1001, False),
+          "of a user, for root": (0, 1001, False)}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OWNERS)
+def test_a_settings_file_of_somebody_else_is_told_of_and_not_obeyed(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Owners are made up, in this process: only root could give files away."""
+    user, owner, obeyed = OWNERS[case]
+    file = tmp_path / "export-center.toml"
+    file.write_text("workers = 3\n")
+    found = os.stat_result((0o100644, 1, 1, 1, owner, owner, 12, 0, 0, 0))
+    monkeypatch.setattr(type(file), "stat", lambda *_, **__: found)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert settings_file(tmp_path) == (file if obeyed else None)
+    assert settings_file(tmp_path) == (file if obeyed else None)
+    assert capsys.readouterr().err.count(f"{file} belongs to somebody else and is ignored") == (not obeyed)
+
+
+def test_a_folder_without_a_settings_file_has_none(tmp_path: Path) -> None:
+    assert settings_file(tmp_path) is None
 
 
 def test_profiles_of_a_damaged_installation_are_found(fresh: Program, monkeypatch: pytest.MonkeyPatch) -> None:
