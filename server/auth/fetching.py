@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+
+from server.auth.settings import check_keys_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 1 << 18
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def fetcher(uri: str, *, timeout: float = TIMEOUT_SECONDS) -> Callable[[], object]:
@@ -22,9 +22,7 @@ def fetcher(uri: str, *, timeout: float = TIMEOUT_SECONDS) -> Callable[[], objec
     Raises:
         ValueError: Whoever is on the way could exchange the keys: http is for this machine only.
     """
-    parts = urlsplit(uri)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise ValueError(f"jwks_uri: must be https, or http on this machine: {uri}")
+    check_keys_url(uri)
 
     def fetch() -> object:
         with httpx.stream("GET", uri, timeout=timeout, headers={"Accept": "application/json"}) as answer:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from server.auth.htu import UrlError, normalise
 
 MIN_SECRET_BYTES = 32
 MAX_SKEW = 5
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class AuthSettings:
             raise ValueError(f"skew must be 0 to {MAX_SKEW} seconds, and window more than 0")
         if self.nonces_required and len(self.nonce_secret) < MIN_SECRET_BYTES:
             raise ValueError(f"nonces_required needs a nonce_secret of at least {MIN_SECRET_BYTES} bytes")
+        check_keys_url(self.jwks_uri)
         _check_base_url(self.public_base_url)
 
     @property
@@ -69,3 +72,15 @@ def _check_base_url(url: str) -> None:
         raise ValueError(f"public_base_url: {error}") from error
     if "?" in url or "#" in url:
         raise ValueError("public_base_url: must have neither query nor fragment")
+
+
+def check_keys_url(url: str) -> None:
+    """Check where keys come from.
+
+    Raises:
+        ValueError: Whoever is on the way could exchange the keys: http is for this machine only.
+    """
+    parts = urlsplit(url)
+    encrypted = parts.scheme == "https" and parts.hostname
+    if not encrypted and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ValueError("jwks_uri: must be https, or http on this machine")

@@ -206,16 +206,16 @@ def start() -> Iterator[Callable[[list[str]], Peer]]:
 
 
 @pytest.fixture
-def published() -> Iterator[Callable[[object], str]]:
+def published() -> Iterator[Callable[..., str]]:
     """Return a function that serves a value as JSON on this machine; returns its address."""
     servers: list[http.server.ThreadingHTTPServer] = []
 
-    def publish(value: object) -> str:
+    def publish(value: object, *, status: int = 200) -> str:
         body = json.dumps(value).encode()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

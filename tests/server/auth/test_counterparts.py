@@ -4,36 +4,48 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import itertools
 import json
+import re
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
 
+from ledger.database import open_ledger
+from ledger.proofs import SharedReplays
 from server.auth.authenticator import Authenticator
 from server.auth.fetching import fetcher
 from server.auth.gate import Gate
 from server.auth.jwks import JwksCache
-from server.auth.replays import MemoryReplays
 from server.auth.settings import AuthSettings
 from server.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ledger.database import Ledger
+
 pytestmark = pytest.mark.counterpart
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "auth.md"
 AUDIENCE = "urn:export-center"
 READ = "export:read export:run"
 RUNS = "/api/export/runs"
 
 
 class Service:
-    """The smallest service: says who calls, and asks for the scope export:run of whoever posts."""
+    """The smallest service: says who calls, and asks for the scope export:run of whoever posts.
+
+    Its gates take turns, as servers behind a gateway do.
+    """
 
     def __init__(self) -> None:
-        self.gate: Gate | None = None
+        self.gates: Iterator[Gate] = itertools.cycle([])
         self._server = uvicorn.Server(
             uvicorn.Config(self._app, host="127.0.0.1", port=0, log_level="error", interface="asgi3", lifespan="off")
         )
@@ -57,15 +69,15 @@ class Service:
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
     def _answer(self, scope: Any) -> tuple[int, dict[str, Any], dict[str, str]]:
-        assert self.gate
+        gate = next(self.gates)
         needed = "export:run" if scope["method"] == "POST" else "export:read"
         now = time.time_ns() // 1000
         try:
-            caller = self.gate(scope["method"], scope["raw_path"].decode("latin-1"), scope["headers"], needed, now)
+            caller = gate(scope["method"], scope["raw_path"].decode("latin-1"), scope["headers"], needed, now)
         except Problem as problem:
-            return problem.status, problem.body(trace_id="", timestamp=""), problem.headers
+            return problem.status, problem.body(trace_id="", timestamp=""), problem.headers | gate.headers(now)
         said = dataclasses.asdict(caller) | {"scopes": sorted(caller.scopes)}
-        return 200, said, self.gate.headers(now)
+        return 200, said, gate.headers(now)
 
 
 @pytest.fixture
@@ -82,6 +94,8 @@ class Setting:
     service: Service
     issuer: dict[str, str]
     client: Any
+    settings: AuthSettings
+    ledger: Ledger
 
     def login(self, who: str, scope: str = READ, **more: Any) -> Any:
         issuer = self.issuer["issuer"]
@@ -103,7 +117,20 @@ class Setting:
 
 
 @pytest.fixture
-def setting(node: Any, start: Any, service: Service) -> Callable[..., Setting]:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield opened
+    opened.close()
+
+
+def gate(settings: AuthSettings, ledger: Ledger) -> Gate:
+    """Return what one server has of its own, over what all share."""
+    keys = JwksCache(fetcher(settings.jwks_uri))
+    return Gate(Authenticator(settings, find_key=keys.find, replays=SharedReplays(ledger)))
+
+
+@pytest.fixture
+def setting(node: Any, start: Any, service: Service, ledger: Ledger) -> Callable[..., Setting]:
     def make(*, nonces: bool = False, **changes: Any) -> Setting:
         issuer = start(node("issuer.mjs", AUDIENCE, "nonces" if nonces else "no-nonces")).line()
         values = {
@@ -113,9 +140,8 @@ def setting(node: Any, start: Any, service: Service) -> Callable[..., Setting]:
             "nonce_secret": b"n" * 32 if nonces else b"",
         }
         settings = AuthSettings(**{**values, **issuer, **changes})
-        keys = JwksCache(fetcher(settings.jwks_uri))
-        service.gate = Gate(Authenticator(settings, find_key=keys.find, replays=MemoryReplays()))
-        return Setting(service, issuer, start(node("client.mjs")))
+        service.gates = itertools.cycle([gate(settings, ledger) for _ in range(2)])
+        return Setting(service, issuer, start(node("client.mjs")), settings, ledger)
 
     return make
 
@@ -203,3 +229,36 @@ def test_the_form_with_bearer_can_be_switched_off(setting: Any) -> None:
     at.login("one")
     assert at.call(how="bearer")["status"] == 401
     assert at.call()["status"] == 200
+
+
+def block(language: str, beginning: str) -> str:
+    """Return an example of the page."""
+    found = re.findall(rf"(?ms)^```{language}\n(.*?)^```$", PAGE.read_text())
+    return next(each for each in found if each.startswith(beginning))
+
+
+@pytest.mark.parametrize("nonces", [False, True], ids=["without nonces", "with mandatory nonces"])
+def test_the_example_of_the_page_gets_in(
+    setting: Any, counterpart: Callable[[str], str], tmp_path: Path, nonces: bool
+) -> None:
+    counterpart("curl")
+    at = setting()
+    if nonces:
+        settings = dataclasses.replace(at.settings, nonces_required=True, nonce_secret=b"n" * 32)
+        at.service.gates = itertools.cycle([gate(settings, at.ledger)])
+    (tmp_path / "proof.py").write_text(block("python", '"""Print a proof'))
+    script = "set -e\n" + block("sh", "TOKEN=") + (block("sh", "NONCE=") if nonces else "")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "AUTHORITY": at.issuer["issuer"],
+        "AUDIENCE": AUDIENCE,
+        "CLIENT": "one:the-secret-of-a-test",
+        "EXPORT": at.service.base,
+    }
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers[-1]["subject"] == "user:one", done
+    assert ("code" in answers[0]) == nonces
+    assert (tmp_path / "proof-key.json").stat().st_mode & 0o077 == 0

@@ -178,6 +178,11 @@ def test_keys_are_fetched_over_http(issuer: Issuer, published: Any) -> None:
     assert cache.find("one", now=START)
 
 
+def test_an_address_that_answers_an_error_gives_no_keys(issuer: Issuer, published: Any) -> None:
+    with pytest.raises(ValueError, match="answers 404"):
+        fetcher(published(issuer.fetch(), status=404))()
+
+
 def test_a_document_of_keys_has_bounds(published: Any) -> None:
     with pytest.raises(ValueError, match="larger than"):
         fetcher(published({"keys": ["x" * 300_000]}))()

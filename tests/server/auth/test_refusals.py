@@ -167,6 +167,8 @@ CASES: dict[str, tuple[Callable[[WORLD], Request], tuple[int, str]]] = {
         f"the token lacks {claim}": (with_token(**{claim: missing}), TOKEN)
         for claim in ("iss", "aud", "exp", "iat", "sub", "client_id", "jti")
     },
+    "the token is bound to what is no thumbprint": (with_token(cnf={"jkt": "A" * 42}), TOKEN),
+    "the token is bound to a list": (with_token(cnf=[]), TOKEN),
     # Whose it is.
     "the token was stolen and the proof made with another key": (with_proof(key=lambda world: world.stranger), TOKEN),
     "the proof is for another token": (ath_of_another, PROOF),
@@ -330,6 +332,29 @@ def test_clocks_may_differ_by_five_seconds(world: WORLD) -> None:
     world.accepted(world.good(iat=world.now + 5))
     assert world.refused(world.good(iat=world.now - 66)).error == "invalid_dpop_proof"
     assert world.refused(world.good(iat=world.now + 6)).error == "invalid_dpop_proof"
+
+
+def test_true_is_no_time(world: WORLD) -> None:
+    assert "iat is missing or no number" in world.refused(world.good(iat=True)).description
+    token = world.token(exp=True)
+    assert "exp is missing or no number" in world.refused(world.request(token, world.proof(token))).description
+
+
+def test_a_thumbprint_is_one_before_it_is_compared(world: WORLD) -> None:
+    token = world.token(cnf={"jkt": "A" * 42})
+    assert "not bound to a key" in world.refused(world.request(token, world.proof(token))).description
+
+
+def test_a_key_that_is_for_another_algorithm_is_not_used(world: WORLD) -> None:
+    key = RSAKey.generate_key(2048, {"kid": "of-the-issuer"})
+    world.issuer = key
+    token = world.token(header={"alg": "RS256"})
+    good = key.as_dict(private=False)
+    world.jwks = lambda: {"keys": [{**good, "alg": "PS256"}]}
+    assert "none of the issuer's" in world.refused(world.request(token, world.proof(token))).description
+    world = type(world)(holder=world.holder, issuer=key)
+    world.jwks = lambda: {"keys": [good]}
+    world.accepted(world.request(token, world.proof(token)))
 
 
 def test_what_a_client_sends_is_not_repeated_to_it(world: WORLD) -> None:

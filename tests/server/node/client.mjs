@@ -43,7 +43,7 @@ await answer({
       const response = await oauth.clientCredentialsGrantRequest(
         as,
         client,
-        oauth.ClientSecretBasic('the secret of a test'),
+        oauth.ClientSecretBasic('the-secret-of-a-test'),
         new URLSearchParams({ scope, resource: audience }),
         { ...insecure, DPoP: handle },
       )

@@ -10,7 +10,7 @@ const TENANTS = { one: 'acme', several: ['acme', 'beta'], unbound: 'acme' }
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const client = (id) => ({
   client_id: id,
-  client_secret: 'the secret of a test',
+  client_secret: 'the-secret-of-a-test',
   grant_types: ['client_credentials'],
   redirect_uris: [],
   response_types: [],
