@@ -15,6 +15,7 @@ from cli.emptiness import HOW, NOTHING
 from cli.exits import FAILED
 from cli.options import format_option
 from cli.output import Format, chosen, note, show
+from cli.profile_place import open_profiles
 from cli.rim import DEFAULT_KEY, key_folder, open_store, own_key_uri, settings
 
 if TYPE_CHECKING:
@@ -113,7 +114,16 @@ def _profiles() -> Finding:
     findings = lint(sorted(builtin_folder().glob("*.yaml")))
     if findings:
         return Finding("failed", f"{len(findings)} findings, first {findings[0]}", ADVICE["profiles"])
-    return Finding("ok", f"{len(builtin_profiles())} built-in profiles")
+    with open_profiles() as (store, _):
+        broken, everything = store.broken(), store.everything()
+    if broken:
+        return Finding(
+            "warning",
+            f"{len(broken)} committed files are no profiles, first {next(iter(broken.values()))}",
+            "Correct them and commit.",
+        )
+    own = sum(each.tenant is not None for each in everything)
+    return Finding("ok", f"{len(builtin_profiles())} built-in profiles, {own} of tenants")
 
 
 def _packages() -> Finding:

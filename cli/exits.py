@@ -21,6 +21,8 @@ BY_ERROR_NAME = {
     "SigningFailedError": FAILED,
     "ValidationError": USAGE,
     "ProfileNotFoundError": USAGE,
+    "ProfileConflictError": USAGE,
+    "ProfileReadOnlyError": USAGE,
     "BaseMissingError": USAGE,
     "Interrupted": CANCELED,
     "Abort": CANCELED,

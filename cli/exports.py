@@ -156,10 +156,11 @@ def _request(configured: Settings, profile: str, wishes: dict[str, Any]) -> Expo
     """Return a request that can be planned; what a run needs besides, its key and its place, is left open."""
     from cli.offline import check_sources
     from flows.planning import included_tables
-    from flows.profiles import resolve_profile
+    from flows.profile_lookup import find_profile
     from flows.request import ExportRequest
 
-    check_sources(configured.sources, included_tables(resolve_profile(profile).profile))
+    loaded = find_profile(profile, tenant=configured.tenant, repository=configured.profiles_path)
+    check_sources(configured.sources, included_tables(loaded.profile))
     return ExportRequest(
         profile=profile,
         store=store_root(configured.home),
@@ -169,5 +170,6 @@ def _request(configured: Settings, profile: str, wishes: dict[str, Any]) -> Expo
         workers=configured.workers,
         memory_limit=configured.memory_limit,
         sources=configured.sources,
+        profiles=str(configured.profiles_path),
         **wishes,
     )

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 import bundle
-from cli import bundles, config, doctor, ending, evidence_store, exports, ingests, keys, profiles, quickstart, serve
+from cli import (
+    bundles,
+    config,
+    doctor,
+    ending,
+    evidence_store,
+    exports,
+    ingests,
+    keys,
+    profile_changes,
+    profiles,
+    quickstart,
+    serve,
+)
 from cli.complaints import complaint_about
 from cli.exits import CANCELED, FAILED, SUCCESS, USAGE
 from cli.offline import go_offline
@@ -63,6 +76,8 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.add_command(command)
+for command in profile_changes.COMMANDS:
+    profiles.profile.add_command(command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``profile``: the built-in profiles, and checking profile files."""
+"""``profile``: showing profiles, and checking profile files."""
 
 from __future__ import annotations
 
@@ -11,47 +11,55 @@ import msgspec
 from cli.exits import USAGE
 from cli.options import PATH, format_option, profile_argument
 from cli.output import Format, chosen, emit, show
+from cli.profile_place import facts_of, open_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.profiles import Finding
+    from flows.profiles import Finding, Profile
 
 
 @click.group()
 def profile() -> None:
-    """List, show and check profiles.
+    """List, show, check, make and change profiles.
 
     Example: export-center profile list
     """
 
 
 @profile.command("list")
+@click.option("--kind", metavar="K", help="Only json, trivy or mirror.")
+@click.option("--variant", metavar="V", help="Only this variant, as in raw.")
+@click.option("--status", type=click.Choice(["active", "inactive"]), help="Only these; archived ones are inactive.")
 @format_option
-def list_profiles(wanted: str | None) -> None:
-    """List the built-in profiles.
+def list_profiles(kind: str | None, variant: str | None, status: str | None, wanted: str | None) -> None:
+    """List the tenant's profiles and those that all tenants share.
 
-    Example: export-center profile list
+    Example: export-center profile list --kind json
     """
     from adapters import ADAPTERS
-    from flows.profiles import builtin_profiles
 
+    with open_profiles() as (store, tenant):
+        found = store.listing(tenant, kind=kind, variant=variant, status=status)
     described = [
         {
-            "profileId": name,
-            "name": loaded.profile.name,
-            "kind": loaded.profile.kind,
-            "variant": loaded.profile.variant,
-            "include": list(loaded.profile.include),
-            "runs": loaded.profile.pair in ADAPTERS,
+            "profileId": each.profile.profile_id,
+            "name": each.profile.name,
+            "kind": each.profile.kind,
+            "variant": each.profile.variant,
+            "include": list(each.profile.include),
+            "runs": each.profile.pair in ADAPTERS,
+            "tenant": each.tenant,
+            "revision": each.revision,
+            "status": each.status,
         }
-        for name, loaded in sorted(builtin_profiles().items())
+        for each in found
     ]
 
     def table() -> Any:
         from cli.tables import rows
 
-        columns = ("profileId", "name", "kind", "variant", "include", "runs")
+        columns = ("profileId", "name", "kind", "variant", "include", "runs", "tenant", "revision", "status")
         return rows(columns, ([item[name] for name in columns] for item in described))
 
     show(described, wanted, table=table)
@@ -63,18 +71,34 @@ def list_profiles(wanted: str | None) -> None:
 def show_profile(profile: str, wanted: str | None) -> None:
     """Show one profile.
 
-    PROFILE is the id of a profile or a YAML file. Its YAML is printed on a terminal and with --format yaml, and all
-    of its fields, defaults too, as JSON.
+    PROFILE is the id of a profile, as in x or x@2, or a YAML file. Its YAML is printed on a terminal and with --format
+    yaml, and all of its fields, defaults too, as JSON.
 
     Example: export-center profile show json-raw
     """
-    from flows.profiles import resolve_profile
-
-    loaded = resolve_profile(profile)
+    value, facts, text = _found(profile)
     if chosen(wanted) is Format.JSON:
-        show({**msgspec.to_builtins(loaded.profile), "sha256": loaded.sha256, "revision": loaded.revision}, wanted)
+        show({**msgspec.to_builtins(value), **facts}, wanted)
     else:
-        emit(Path(loaded.path).read_text(encoding="utf-8"))
+        emit(text)
+
+
+def _found(name: str) -> tuple[Profile, dict[str, Any], str]:
+    """Return a profile, what is known about it, and its YAML."""
+    from flows.errors import ProfileNotFoundError
+    from flows.profiles import load_profile
+
+    with open_profiles() as (store, tenant):
+        try:
+            stored = store.get(tenant, name)
+        except ProfileNotFoundError:
+            if not (name.endswith((".yaml", ".yml")) or Path(name).is_file()):
+                raise
+            loaded = load_profile(name)
+            facts = dict.fromkeys(("tenant", "commit", "createdAt", "createdBy", "updatedAt", "updatedBy"))
+            mine = {"sha256": loaded.sha256, "revision": loaded.revision, "status": None}
+            return loaded.profile, {**mine, **facts}, Path(name).read_text(encoding="utf-8")
+        return stored.profile, facts_of(stored), store.text(tenant, name).decode()
 
 
 @profile.command()

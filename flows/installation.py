@@ -35,6 +35,7 @@ def installation(environ: Mapping[str, str], *, clock: Callable[[], int]) -> Ins
         clock=clock,
         workers=settings.workers,
         memory_limit=settings.memory_limit,
+        profiles=settings.profiles_path,
     )
 
 
@@ -49,6 +50,7 @@ def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str
         "KEY": _absolute(settings.key_uri, "file:"),
         "WORKERS": str(settings.workers),
         "MEMORY_LIMIT": settings.memory_limit,
+        "PROFILES": str(settings.profiles_path.resolve()),
     }
     made = {**environ, **{f"{PREFIX}{name}": value for name, value in said.items()}}
     return {**made, LEDGER: _absolute(ledger_url(made), "sqlite:///")}

@@ -113,6 +113,14 @@ class ProfileStore:
         """
         return find(self._files(), tenant, reference)
 
+    def find(self, tenant: str, reference: str) -> LoadedProfile:
+        """Return a profile as runs take it, archived ones too. Raises as ``get``."""
+        return self.get(tenant, reference).loaded
+
+    def is_active(self, tenant: str, reference: str) -> bool:
+        """Whether a profile may be run: it is not archived. Raises as ``get``."""
+        return not self.get(tenant, reference).archived
+
     def resolve(self, tenant: str, reference: str) -> LoadedProfile:
         """Return a profile for a run. Raises as ``get``, and ProfileNotFoundError when it is archived."""
         found = self.get(tenant, reference)
@@ -137,12 +145,13 @@ class ProfileStore:
         """
         return self.create_from(tenant, new_file(fields), by)
 
-    def create_from(self, tenant: str, data: bytes, by: Signature) -> StoredProfile:
-        """Make a profile of a tenant from YAML, which is kept as it is. Raises as ``create``."""
+    def create_from(self, tenant: str, data: bytes, by: Signature, *, name: str = "profile") -> StoredProfile:
+        """Make a profile of a tenant from YAML, which is kept as it is and called ``name``. Raises as ``create``."""
+        profile = parse_profile(data, name).profile
         with self._lock:
             self._ensure(by.at)
             self._write(by, lambda files: creation(files, tenant, data))
-            return self.get(tenant, parse_profile(data, "profile").profile.profile_id)
+            return self.get(tenant, profile.profile_id)
 
     def patch(self, tenant: str, reference: str, fields: Mapping[str, Any], by: Signature) -> Patched:
         """Lay fields over a profile's, as RFC 7396 says; what changes bundles makes a new revision.
@@ -155,8 +164,9 @@ class ProfileStore:
         """
         return self._change(tenant, reference, by, lambda files: update(files, tenant, reference, fields, self._data))
 
-    def replace(self, tenant: str, reference: str, data: bytes, by: Signature) -> Patched:
-        """Put YAML in the place of a profile's. Raises as ``patch``."""
+    def replace(self, tenant: str, reference: str, data: bytes, by: Signature, *, name: str = "profile") -> Patched:
+        """Put YAML, called ``name``, in the place of a profile's. Raises as ``patch``."""
+        parse_profile(data, name)
         return self._change(tenant, reference, by, lambda files: replacement(files, tenant, reference, data))
 
     def archive(self, tenant: str, reference: str, by: Signature) -> StoredProfile:

@@ -60,6 +60,7 @@ class Installation:
         key: URI of the signing key.
         bundles: Folder of finished bundles.
         clock: The time, in microseconds since the epoch.
+        profiles: Folder of the git repository of tenants' profiles; None when there are the built-in ones only.
     """
 
     store: str
@@ -68,6 +69,7 @@ class Installation:
     clock: Callable[[], int]
     workers: int = 2
     memory_limit: str = "384MB"
+    profiles: Path | None = None
 
 
 class CanceledRunError(Exception):
@@ -164,7 +166,7 @@ def _perform(ledger: Ledger, row: Mapping[str, Any], here: Installation, folder:
 def _request(row: Mapping[str, Any], here: Installation, folder: Path) -> ExportRequest:
     options = msgspec.json.decode(row["options"])
     return ExportRequest(
-        profile=row["profile_id"],
+        profile=f"{row['profile_base']}@{row['profile_revision']}",
         store=here.store,
         key=here.key,
         out=str(folder),
@@ -175,6 +177,7 @@ def _request(row: Mapping[str, Any], here: Installation, folder: Path) -> Export
         allow_empty=options.get("allowEmpty", False),
         workers=here.workers,
         memory_limit=here.memory_limit,
+        profiles=None if here.profiles is None else str(here.profiles),
     )
 
 

@@ -20,7 +20,7 @@ from flows.criteria import SHARED_TENANT, merge, parse_instant, parse_selectors,
 from flows.errors import Detail, ValidationError
 from flows.pipeline import Parts, folder_of, no_progress, writing
 from flows.planning import PinnedPolicy, PinnedTable, Pins, Plan, Wishes, plan
-from flows.profiles import resolve_profile
+from flows.profile_lookup import find_profile
 from flows.settings import MAX_WORKERS, MEMORY_LIMIT
 from flows.sources.declared import Sources, parse_sources
 from flows.sources.reading import Reading, read_tables
@@ -37,7 +37,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Everything that decides a run, as JSON values.
 
     Attributes:
-        profile: Id of a built-in profile, or path of a YAML file.
+        profile: Id of a profile, as in ``x`` or ``x@2``, or path of a YAML file.
         store: Root of the evidence store.
         key: URI of the signing key.
         out: Path of the bundle, or an existing folder.
@@ -49,6 +49,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         workers: Threads that compress, hash and query.
         memory_limit: What DuckDB may use, as in "512MB".
         sources: Where record types come from that do not come from the store; without any password.
+        profiles: Folder of the git repository of tenants' profiles; the built-in ones only when null.
     """
 
     profile: str
@@ -64,6 +65,7 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     workers: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)] = 2
     memory_limit: Annotated[str, msgspec.Meta(pattern=f"^({MEMORY_LIMIT})$(?!\\n)")] = "384MB"
     sources: Sources = Sources()
+    profiles: str | None = None
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ExportRequest:
@@ -112,7 +114,9 @@ def prepare_plan(
         progress: Called with (label, records, plain bytes) while sources are read.
         copies: Folder for these copies; the system's folder for temporary files when absent.
     """
-    loaded = resolve_profile(request.profile)
+    repository = None if request.profiles is None else Path(request.profiles)
+    # Who may run an archived profile was decided before: a run that was accepted is not taken back.
+    loaded = find_profile(request.profile, tenant=request.tenant, repository=repository, archived=True)
     selectors = parse_selectors({"tenants": [request.tenant], **merge_selectors(loaded, request)})
     wishes = Wishes(
         selectors=selectors,

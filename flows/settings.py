@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         key: URI of the signing key; None for the home's own key, ``keys/default.key``.
         workers: Threads that compress, hash and query.
         memory_limit: What DuckDB may use, as in "512MB".
+        profiles: Folder of the git repository of tenants' profiles; None for ``profiles`` of the home.
         sources: Where record types come from that do not come from the store.
         origins: Setting name to where its value came from: "flag", a variable's name, a file's path or "default".
     """
@@ -52,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
     workers: int
     memory_limit: str
+    profiles: Path | None
     sources: Sources
     origins: Mapping[str, str]
 
@@ -60,9 +62,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The signing key's URI, the home's own when none is set. It may hold a PIN: do not print it."""
         return self.key if self.key is not None else f"file:{self.home / 'keys' / 'default.key'}"
 
+    @property
+    def profiles_path(self) -> Path:
+        """Where the git repository of tenants' profiles is, or will be."""
+        return self.profiles if self.profiles is not None else self.home / "profiles"
+
     def describe(self) -> list[dict[str, str]]:
         """Return name, value and origin of every setting, as texts, with secrets masked."""
         shown = {name: str(getattr(self, name)) for name in SETTINGS} | {"key": mask(self.key_uri)}
+        shown["profiles"] = str(self.profiles_path)
         shown["sources"] = ", ".join(self.sources.relations) or "none"
         listed = [{"name": name, "value": shown[name], "origin": self.origins[name]} for name in SETTINGS]
         declared = self.sources.describe()
@@ -119,7 +127,7 @@ def mask(uri: str) -> str:
 
 
 def _defaults(cpus: int, *, needs_home: bool) -> dict[str, Any]:
-    values = {"tenant": "default", "key": None, "workers": cpus, "memory_limit": "512MB"}
+    values = {"tenant": "default", "key": None, "workers": cpus, "memory_limit": "512MB", "profiles": None}
     home = {"home": _default_home()} if needs_home else {}
     return {**values, **home, "sources": Sources()}
 
@@ -205,6 +213,7 @@ SETTINGS: Mapping[str, Rule] = {
     "key": Rule("the URI of a signing key, such as file:/path/to/default.key", _matching(_KEY)),
     "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", _workers),
     "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", _matching(re.compile(MEMORY_LIMIT))),
+    "profiles": Rule("the path of a git repository", _home),
     "sources": Rule("the section [sources]", _sources),
 }
 """Every setting and how it is read. Flags and files use these names; variables put EXPORT_CENTER_ before them."""

@@ -21,6 +21,7 @@ def test_processes_in_other_folders_find_what_the_settings_say(tmp_path: Path, m
     found = installation(made, clock=lambda: 0)
     assert (found.store, found.bundles) == (str(tmp_path / "here" / "evidence"), tmp_path / "here" / "bundles")
     assert (found.key, found.workers, found.memory_limit) == (f"file:{tmp_path}/keys/team.key", 3, "300MB")
+    assert found.profiles == tmp_path / "here" / "profiles"
     assert ledger_url(made) == f"sqlite:///{tmp_path}/here/ledger.db"
     assert made["PATH"] == "/bin"
 

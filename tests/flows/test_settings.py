@@ -32,6 +32,7 @@ def test_flags_win_over_variables_these_over_the_file_and_that_over_defaults(tmp
         "key": "default",
         "workers": "EXPORT_CENTER_WORKERS",
         "memory_limit": "default",
+        "profiles": "default",
         "sources": "default",
     }
 
@@ -41,6 +42,12 @@ def test_without_a_word_from_anyone_there_are_defaults() -> None:
     assert settings.home.name == "export-center"
     assert (settings.tenant, settings.workers) == ("default", 6)
     assert settings.key_uri == f"file:{settings.home}/keys/default.key"
+
+
+def test_profiles_are_in_the_home_unless_somebody_says_otherwise() -> None:
+    assert str(load_settings({}, environ=HOME).profiles_path) == "/srv/export-center/profiles"
+    environ = {**HOME, "EXPORT_CENTER_PROFILES": "/srv/git/profiles"}
+    assert str(load_settings({}, environ=environ).profiles_path) == "/srv/git/profiles"
 
 
 def test_a_relative_home_in_the_file_starts_at_the_file(tmp_path: Path) -> None:
