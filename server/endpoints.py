@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from server import bundles, downloads, more_runs, runs, streaming, tickets, webhooks
+from server import answers, bundles, downloads, more_runs, runs, streaming, tickets, webhooks
 from server.models import CancelRequest, ReplayRequest, RunRequest, WebhookRequest
+from server.reference import with_reference
 from server.routing import Endpoint, Scope
 from server.service import BASE
 
 RUN = f"{BASE}/runs/{{runId}}"
 WEBHOOK = f"{BASE}/webhooks/{{webhookId}}"
 
-ENDPOINTS = (
+_ROWS = (
     Endpoint(
         method="GET", path=f"{BASE}/runs", handler=runs.list_runs, scope=Scope.READ, section="4.2",
         summary="List runs, newest first.",
+        response=answers.RunPage,
     ),
     Endpoint(
         method="POST", path=f"{BASE}/runs", handler=runs.submit, scope=Scope.RUN, section="4.1", mutation=True,
         summary="Submit an export run.", request=RunRequest, status=202, waits=True,
+        response=answers.SubmittedRun,
     ),
     Endpoint(
         method="POST", path=f"{BASE}/runs:plan", handler=more_runs.plan, scope=Scope.RUN,
         summary="Count what a run would take.", request=RunRequest,
+        response=answers.Plan,
     ),
     Endpoint(
         method="GET", path=RUN, handler=runs.show, scope=Scope.READ, section="4.3", summary="Show a run.",
         waits=True,
+        response=answers.Run,
     ),
     Endpoint(
         method="POST", path=f"{RUN}:retry", handler=more_runs.retry, scope=Scope.RUN, mutation=True, status=202,
         summary="Do a run that failed or was canceled once more.",
+        response=answers.SubmittedRun,
     ),
     Endpoint(
         method="POST", path=f"{RUN}:ticket", handler=tickets.issue, scope=Scope.DOWNLOAD, mutation=True, status=201,
         summary="Make an address that gives the bundle to whoever holds it, for ten minutes.",
+        response=answers.Ticket,
     ),
     Endpoint(
         method="GET", path=f"{BASE}/tickets/{{ticket}}", handler=tickets.redeem, scope=None, streams=True,
@@ -42,10 +49,12 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path=f"{BASE}/profiles/{{profileId}}/latest", handler=more_runs.latest, scope=Scope.READ,
         summary="Show the newest good bundle of a profile.",
+        response=answers.Latest,
     ),
     Endpoint(
         method="POST", path=f"{RUN}:cancel", handler=runs.cancel, scope=Scope.RUN, section="4.4", mutation=True,
         summary="Cancel a run.", request=CancelRequest, status=202,
+        response=answers.CanceledRun,
     ),
     Endpoint(
         method="GET", path=f"{RUN}/events", handler=streaming.events_of, scope=Scope.READ, section="5.1", streams=True,
@@ -58,14 +67,17 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path=f"{RUN}/manifest", handler=bundles.manifest, scope=Scope.DOWNLOAD, section="6.2",
         summary="Read the signed manifest, or its signature.",
+        response=answers.SignedDocument,
     ),
     Endpoint(
         method="GET", path=f"{RUN}/provenance", handler=bundles.provenance, scope=Scope.DOWNLOAD, section="6.3",
         summary="Read the signed provenance, or its signature.",
+        response=answers.SignedDocument,
     ),
     Endpoint(
         method="GET", path=f"{RUN}/distributions", handler=bundles.list_distributions, scope=Scope.READ,
         section="6.4", summary="List every registered target of a run.",
+        response=answers.DistributionList,
     ),
     Endpoint(
         method="GET", path=f"{BASE}/webhooks", handler=webhooks.list_webhooks, scope=Scope.MANAGE, section="7",
@@ -100,3 +112,5 @@ ENDPOINTS = (
         summary="Send to a webhook again that was disabled.",
     ),
 )  # fmt: skip
+
+ENDPOINTS = with_reference(_ROWS)

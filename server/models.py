@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from server.problems import VALIDATION, Problem
+from server.selector_schema import selector_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Model = TypeVar("Model", bound=BaseModel)
 Text = Annotated[str, Field(min_length=1, max_length=512)]
+Selectors = Annotated[dict[str, Any], WithJsonSchema(selector_schema())]
 
 
 class Body(BaseModel):
@@ -35,7 +37,7 @@ class RunRequest(Body):
     """A submission."""
 
     profile_id: Text
-    selectors: dict[str, Any] = Field(default_factory=dict, description="As in a profile; they replace its fields.")
+    selectors: Selectors = Field(default_factory=dict)
     policy_snapshot_id: Text | None = None
     options: RunOptions = Field(default_factory=RunOptions)
 
