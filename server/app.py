@@ -21,7 +21,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from ledger import idempotency, runs
 from ledger.errors import KeyReusedError
@@ -40,6 +39,7 @@ from server.waiting import raise_how_it_ended, until_over, wait_seconds
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.routing import Route
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from server.routing import Endpoint
@@ -68,18 +68,17 @@ def make_app(service: Service, *, more: tuple[Route, ...] = ()) -> ASGIApp:
         async with app.state.tail.running():
             yield
 
-    class Api:
-        """Answers whatever method there is: a class, because Starlette lets functions have none but those listed."""
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            answer = await _answer(service, table, Request(scope, receive, send))
-            await answer(scope, receive, send)
+    async def api(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await _answer(service, table, Request(scope, receive, send))
+        await answer(scope, receive, send)
 
     app = Starlette(
-        routes=[*more, Route("/{path:path}", Api())],
+        routes=more,
         lifespan=lifespan,
         exception_handlers={Problem: _problem, HTTPException: _http, Exception: _fault},
     )
+    # Not a route: those match neither every method nor every path, such as one with a line break.
+    app.router.default = api
     return CommonHeaders(app, service)
 
 

@@ -244,6 +244,7 @@ WRONG = {
     "GET /api/export/nothing": (404, "ERR_EXPORT_NOT_FOUND", None),
     "GET /api/export/runs/run-20200101-01": (404, "ERR_EXPORT_NOT_FOUND", None),
     "POST /api/export/runs/x:unknown": (404, "ERR_EXPORT_NOT_FOUND", None),
+    "DELETE /api/export/webhooks/a%0Ab": (404, "ERR_EXPORT_NOT_FOUND", None),
     "GET /api/export/runs/a%00b": (404, "ERR_EXPORT_NOT_FOUND", None),
     "GET /api/export/runs?traceId=a%00b": (400, "ERR_EXPORT_001", None),
     "TRACE /api/export/runs": (405, "ERR_EXPORT_REQUEST", "GET, HEAD, POST"),
