@@ -64,6 +64,7 @@ def serve(
             home=settings.home,
             environ=environ,
             ledger=environ[LEDGER],
+            profiles=settings.profiles_path,
             host=host,
             port=port,
             prefect=prefect,

@@ -117,10 +117,6 @@ class ProfileStore:
         """Return a profile as runs take it, archived ones too. Raises as ``get``."""
         return self.get(tenant, reference).loaded
 
-    def is_active(self, tenant: str, reference: str) -> bool:
-        """Whether a profile may be run: it is not archived. Raises as ``get``."""
-        return not self.get(tenant, reference).archived
-
     def resolve(self, tenant: str, reference: str) -> LoadedProfile:
         """Return a profile for a run. Raises as ``get``, and ProfileNotFoundError when it is archived."""
         found = self.get(tenant, reference)

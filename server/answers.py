@@ -203,6 +203,59 @@ class BundleLinks(RunLinks):
     download: str | None
 
 
+class ProfileState(Answer):
+    """A profile after a change."""
+
+    profile_id: str = Field(description="With the revision, as in x@2, when that is not the first.")
+    version: int
+    status: Literal["active", "inactive"]
+    created_at: Time | None
+    created_by: str
+
+
+class PatchedProfile(ProfileState):
+    """A profile after its fields were changed."""
+
+    revision_created: bool
+
+
+class ListedProfile(Part):
+    """A profile as lists show it."""
+
+    profile_id: str
+    version: int
+    status: Literal["active", "inactive"]
+    created_at: Time | None
+    created_by: str
+    name: str
+    kind: Literal["json", "trivy", "mirror"]
+    variant: Literal["raw", "policy", "db", "java-db", "full", "delta"]
+    include: list[str]
+    distribution: list[Kind]
+    retention: dict[str, Any]
+    encryption: dict[str, Any]
+    schedule: dict[str, Any] | None
+    shared: bool = Field(description="Whether all tenants share it, and none may change it.")
+
+
+class ProfilePage(Answer):
+    """Some profiles, by id."""
+
+    items: list[ListedProfile]
+    page: int
+    page_size: int
+
+
+class Profile(ListedProfile, Answer):
+    """A profile with everything that is known of it."""
+
+    config: dict[str, Any] = Field(description="The profile as its YAML has it.")
+    updated_at: Time | None
+    updated_by: str
+    sha256: Sha256
+    commit: str | None
+
+
 class Latest(Answer):
     """The newest good bundle of a profile."""
 

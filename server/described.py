@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from server import answers
+from server import answers, profiles
 from server.context import MAX_PAGE, MAX_PAGE_SIZE
 from server.runs import STATUSES
 from server.streaming import FORMATS
@@ -147,6 +147,35 @@ FACTS = {
         errors=(404, 409, 422, 429, 502),
         example="submission",
     ),
+    "GET /profiles": Facts(
+        text="The tenant's own, and those that all tenants share.",
+        query=(
+            *(
+                Parameter(name=name, description=f"Profiles of this {name} only.", schema={"type": "string"})
+                for name in ("kind", "variant")
+            ),
+            Parameter(
+                name="status",
+                description="Profiles that are in use, or out of use.",
+                schema={"type": "string", "enum": list(profiles.STATUSES)},
+            ),
+            *PAGE,
+        ),
+        gives=("X-Total-Count", "Link"),
+    ),
+    "POST /profiles": Facts(
+        text="Without profileId, it is made from the name. One commit of the profiles repository, by the caller.",
+        gives=("Location",),
+        errors=(409, 422),
+        example="profile",
+    ),
+    "PATCH /profiles/{profileId}": Facts(
+        text="A merge patch (RFC 7396). What changes the bytes of bundles makes a new revision, x@2; x@1 stays.",
+        errors=(409, 422),
+        example="patch",
+    ),
+    "POST /profiles/{profileId}:archive": Facts(text="Runs and bundles stay; new runs are refused.", errors=(409, 422)),
+    "POST /profiles/{profileId}:restore": Facts(text="Undoes :archive.", errors=(409, 422)),
     "POST /runs:plan": Facts(
         text="Nothing is made and nothing is charged.", errors=(404, 422, 502), example="submission"
     ),

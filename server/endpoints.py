@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from server import answers, bundles, downloads, more_runs, runs, streaming, tickets, webhooks
-from server.models import CancelRequest, ReplayRequest, RunRequest, WebhookRequest
+from server import answers, bundles, downloads, more_runs, profiles, runs, streaming, tickets, webhooks
+from server.models import CancelRequest, ProfileFields, ReplayRequest, RunRequest, WebhookRequest
 from server.reference import with_reference
 from server.routing import Endpoint, Scope
 from server.service import BASE
 
 RUN = f"{BASE}/runs/{{runId}}"
+PROFILE = f"{BASE}/profiles/{{profileId}}"
 WEBHOOK = f"{BASE}/webhooks/{{webhookId}}"
 
 _ROWS = (
@@ -47,7 +48,32 @@ _ROWS = (
         summary="Download what a ticket stands for.",
     ),
     Endpoint(
-        method="GET", path=f"{BASE}/profiles/{{profileId}}/latest", handler=more_runs.latest, scope=Scope.READ,
+        method="GET", path=f"{BASE}/profiles", handler=profiles.list_profiles, scope=Scope.READ, section="3.1",
+        summary="List profiles, by id.", response=answers.ProfilePage,
+    ),
+    Endpoint(
+        method="POST", path=f"{BASE}/profiles", handler=profiles.create, scope=Scope.MANAGE, section="3.3",
+        summary="Create a profile.", mutation=True, status=201, request=ProfileFields,
+        response=answers.ProfileState,
+    ),
+    Endpoint(
+        method="GET", path=PROFILE, handler=profiles.show, scope=Scope.READ, section="3.2",
+        summary="Show a profile, or one revision of it.", response=answers.Profile,
+    ),
+    Endpoint(
+        method="PATCH", path=PROFILE, handler=profiles.update, scope=Scope.MANAGE, section="3.4", mutation=True,
+        summary="Change fields of a profile.", request=ProfileFields, response=answers.PatchedProfile,
+    ),
+    Endpoint(
+        method="POST", path=f"{PROFILE}:archive", handler=profiles.archive, scope=Scope.MANAGE, section="3.5",
+        summary="Take a profile out of use.", mutation=True, response=answers.ProfileState,
+    ),
+    Endpoint(
+        method="POST", path=f"{PROFILE}:restore", handler=profiles.restore, scope=Scope.MANAGE, section="3.5",
+        summary="Take a profile into use again.", mutation=True, response=answers.ProfileState,
+    ),
+    Endpoint(
+        method="GET", path=f"{PROFILE}/latest", handler=more_runs.latest, scope=Scope.READ,
         summary="Show the newest good bundle of a profile.",
         response=answers.Latest,
     ),

@@ -42,6 +42,12 @@ class RunRequest(Body):
     options: RunOptions = Field(default_factory=RunOptions)
 
 
+class ProfileFields(BaseModel):
+    """Fields of a profile; which ones there are, its YAML schema says."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class CancelRequest(Body):
     """Why a run is to end."""
 

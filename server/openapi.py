@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic.json_schema import models_json_schema
 
@@ -29,6 +29,20 @@ PATH_SCHEMAS = {
     "profileId": {"type": "string", "pattern": "^[a-z0-9-]{1,63}(@[1-9][0-9]{0,8})?$", "examples": ["prof-json-raw"]},
     "ticket": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
 }
+SSE_EVENT = {
+    "type": "object",
+    "description": f"Each event of the stream, which looks like this:\n\n{examples.STREAM}",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+        "event": {"type": "string", "enum": list(get_args(answers.Event))},
+        "data": {"type": "string", "contentMediaType": JSON},
+        "retry": {"type": "integer"},
+    },
+    "required": ["id", "event", "data"],
+    "additionalProperties": False,
+}
+"""A schema of a stream is one of its events: so do tools read it, and so does OpenAPI 3.2 with itemSchema."""
+
 ANY_ID = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 SCOPES = {
     Scope.READ: "list and look at profiles, runs, events and distributions",
@@ -175,7 +189,7 @@ def _content(endpoint: Endpoint, facts: Facts) -> dict[str, Any]:
 
 def _body(media: str, model: type[BaseModel] | None) -> dict[str, Any]:
     if media == SSE:
-        return {"schema": {"type": "string"}, "examples": {"stream": {"value": examples.STREAM}}}
+        return {"schema": SSE_EVENT}
     if model is None:
         return {"schema": {"type": "object"}} if media == JSON else {}
     if media != JSON:

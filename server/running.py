@@ -8,12 +8,14 @@ import socket
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from flows.profile_store import ProfileStore
 from ledger.database import open_ledger
 from ledger.proofs import SharedReplays
 from ledger.vault import open_vault
@@ -22,7 +24,6 @@ from server.auth.authenticator import Authenticator
 from server.auth.fetching import fetcher
 from server.auth.gate import Gate
 from server.auth.jwks import JwksCache
-from server.builtin import BuiltinProfiles
 from server.delivery import Delivery
 from server.egress import Egress
 from server.embedded import Embedded
@@ -56,6 +57,7 @@ class Serving:
         home: Folder of all state.
         environ: The environment of runs: what their processes find this installation by.
         ledger: Its address.
+        profiles: Folder of the git repository of tenants' profiles.
         host: Address to listen on.
         port: Port to listen on.
         prefect: API of a Prefect server that is there already; None to run one beside.
@@ -68,6 +70,7 @@ class Serving:
     home: Path
     environ: Mapping[str, str]
     ledger: str
+    profiles: Path
     host: str
     port: int
     prefect: str | None
@@ -118,6 +121,8 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         stack.callback(ledger.close)
         vault = open_vault(wanted.home / VAULT_KEY)
         authenticate = _door(wanted, ledger)
+        profiles = stack.enter_context(ProfileStore(wanted.profiles))
+        profiles.seed(datetime.now(UTC))
         prefect = _prefect(wanted, stack)
         delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock)
         delivery.start()
@@ -128,7 +133,7 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         stack.callback(engine.stop)
         service = Service(
             ledger=ledger,
-            profiles=BuiltinProfiles(),
+            profiles=profiles,
             authenticate=authenticate,
             bundles=wanted.home / "bundles",
             clock=clock,

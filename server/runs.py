@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flows.criteria import merge, parse_instant, parse_selectors
-from flows.errors import ProfileNotFoundError, ValidationError
+from flows.errors import ValidationError
 from ledger import distributions, events, runs, states
 from ledger.errors import FinishedError, QuotaError, TooManyRunsError, UnknownRunError
 from ledger.runs import Filters, Submission
@@ -28,6 +28,7 @@ from server.problems import (
     Problem,
     invalid,
 )
+from server.profiles import told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,14 +179,11 @@ def profile_of(service: Service, tenant: str, profile_id: str, *, inactive: bool
     Raises:
         Problem: There is none.
     """
-    missing = Problem(404, NO_PROFILE, f"Profile {profile_id} not found for tenant {tenant}")
-    try:
-        loaded = service.profiles.find(tenant, profile_id)
-    except ProfileNotFoundError as error:
-        raise missing from error
-    if not inactive and not service.profiles.is_active(tenant, profile_id):
-        raise missing
-    return loaded
+    with told(tenant):
+        found = service.profiles.get(tenant, profile_id)
+    if found.archived and not inactive:
+        raise Problem(404, NO_PROFILE, f"Profile not found for tenant {tenant}: {profile_id} is archived")
+    return found.loaded
 
 
 def _selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call) -> None:

@@ -13,25 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from flows.profiles import LoadedProfile
+    from flows.profile_store import ProfileStore
     from ledger.database import Ledger
     from server.caller import Caller
 
 BASE = "/api/export"
-
-
-class Profiles(Protocol):
-    """Where profiles are found."""
-
-    def find(self, tenant: str, profile_id: str) -> LoadedProfile:
-        """Return the newest revision of a profile, or the one that ``id@n`` names, whether active or not.
-
-        Raises:
-            flows.errors.ProfileNotFoundError: There is none that this tenant may see.
-        """
-
-    def is_active(self, tenant: str, profile_id: str, /) -> bool:
-        """Whether runs of it may be submitted."""
 
 
 class Authenticate(Protocol):
@@ -69,7 +55,7 @@ class Service:
     """
 
     ledger: Ledger
-    profiles: Profiles
+    profiles: ProfileStore
     authenticate: Authenticate
     bundles: Path
     clock: Callable[[], int]
@@ -82,4 +68,11 @@ class Service:
 
     def dry_run_request(self, profile: str, tenant: str) -> dict[str, Any]:
         """Return what a dry run is told of this installation; it neither signs nor writes."""
-        return {"profile": profile, "tenant": tenant, "store": self.store, "key": "file:none", "out": "none"}
+        return {
+            "profile": profile,
+            "tenant": tenant,
+            "store": self.store,
+            "profiles": str(self.profiles.path),
+            "key": "file:none",
+            "out": "none",
+        }

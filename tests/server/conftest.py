@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,12 +15,12 @@ import pytest
 import uvicorn
 
 from bundle.keys import generate_key_pair, save_key_pair
+from flows.profile_store import ProfileStore
 from flows.recorded import CanceledRunError, Installation, perform
 from ledger import states
 from ledger.database import open_ledger
 from ledger.vault import open_vault
 from server.app import make_app
-from server.builtin import BuiltinProfiles
 from server.delivery import Delivery
 from server.egress import Egress, networks
 from server.engine import Engine
@@ -211,8 +212,6 @@ class Running:
 @pytest.fixture(scope="session")
 def evidence_home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path) -> Path:
     """A home with the advisories of one feed, of tenant acme, and a key."""
-    from datetime import UTC, datetime
-
     from evidence.ingest import IngestOptions, ingest
     from evidence.store import Store
 
@@ -233,12 +232,15 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         bundles=state / "bundles",
         clock=clock,
         workers=1,
+        profiles=state / "profiles",
     )
+    profiles = ProfileStore(state / "profiles")
+    profiles.seed(datetime.now(UTC))
     prefect = prefect or FakePrefect(ledger, here)
     engine = Engine(ledger, prefect, clock)  # type: ignore[arg-type]
     service = Service(
         ledger=ledger,
-        profiles=BuiltinProfiles(),
+        profiles=profiles,
         authenticate=OpenDoor(subject="user:ops", tenant="acme"),
         bundles=here.bundles,
         clock=clock,
@@ -268,6 +270,7 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         thread.join()
         delivery.stop()
         engine.stop()
+        profiles.close()
         ledger.close()
 
 
