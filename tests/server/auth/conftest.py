@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from server.auth.tokens import AccessToken
 
 NODE = Path(__file__).resolve().parent.parent / "node"
-NOW = float(int(time.time()))
-"""The moment at which everything here happens, also for counterparts that have a clock of their own."""
-
 MISSING = object()
 """As the value of a claim or header: leave it out."""
 
@@ -69,7 +66,11 @@ def present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class World:
-    """Everybody in a call; methods make good values unless told otherwise."""
+    """Everybody in a call; methods make good values unless told otherwise.
+
+    ``now`` is the moment at which everything happens: when the world was made, because counterparts have clocks of
+    their own, and what was good when tests were collected may have expired since.
+    """
 
     issuer: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "of-the-issuer"}))
     holder: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
@@ -82,8 +83,8 @@ class World:
             public_base_url=BASE_URL,
         )
     )
+    now: float = field(default_factory=lambda: float(int(time.time())))
 
-    now = NOW
     missing = MISSING
     sign = staticmethod(sign)
 
@@ -104,8 +105,8 @@ class World:
             "sub": "ops",
             "client_id": "console",
             "jti": f"token-{next(COUNTER)}",
-            "iat": int(NOW),
-            "exp": int(NOW) + 300,
+            "iat": int(self.now),
+            "exp": int(self.now) + 300,
             "scope": "export:read export:run",
             "cnf": {"jkt": self.holder.thumbprint()},
             "stella:tenant": "acme",
@@ -122,7 +123,7 @@ class World:
             "jti": f"proof-{next(COUNTER)}",
             "htm": "GET",
             "htu": f"{BASE_URL}/api/export/runs",
-            "iat": int(NOW),
+            "iat": int(self.now),
             "ath": base64url(hashlib.sha256(token.encode()).digest()),
             **claims,
         }
@@ -145,12 +146,12 @@ class World:
         token = self.token()
         return self.request(token, self.proof(token, **proof), scheme=scheme)
 
-    def accepted(self, request: Request, *, now: float = NOW) -> AccessToken:
-        return self.service.authenticate(request, now=now)
+    def accepted(self, request: Request) -> AccessToken:
+        return self.service.authenticate(request, now=self.now)
 
-    def refused(self, request: Request, *, now: float = NOW) -> AuthError:
+    def refused(self, request: Request, *, later: float = 0) -> AuthError:
         with pytest.raises(AuthError) as caught:
-            self.service.authenticate(request, now=now)
+            self.service.authenticate(request, now=self.now + later)
         return caught.value
 
 

@@ -202,7 +202,7 @@ def test_a_token_is_verified_once_and_every_proof_each_time(world: Any) -> None:
 def test_a_remembered_token_ends_when_it_expires(world: Any) -> None:
     token = world.token(exp=world.now + 10)
     world.accepted(world.request(token, world.proof(token)))
-    error = world.refused(world.request(token, world.proof(token)), now=world.now + 20)
+    error = world.refused(world.request(token, world.proof(token)), later=20)
     assert "expired" in error.description
 
 
