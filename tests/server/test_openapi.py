@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from server import answers, problems
 from server.codes import CODES
 from server.endpoints import ENDPOINTS
 from server.openapi import describe
-from web.reference_page import POLICY
+from web.reference_page import POLICY, render
 
 
 def test_an_independent_validator_takes_the_description() -> None:
@@ -38,6 +39,14 @@ def test_description_and_page_are_served_without_a_token_and_only_once(running: 
     assert all(each.path in page for each in ENDPOINTS)
     assert "http://" not in page
     assert "<script" not in page
+    assert "Scope: <code>export:read</code>." in page
+
+
+def test_every_link_of_the_page_leads_somewhere_in_it() -> None:
+    page = render(describe(ENDPOINTS)).decode()
+    linked, places = (set(re.findall(pattern, page)) for pattern in ('href="#([^"]+)"', ' id="([^"]+)"'))
+    assert len(linked) > len(ENDPOINTS)
+    assert linked <= places
 
 
 def test_real_answers_are_as_described(running: Any) -> None:
