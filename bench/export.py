@@ -206,7 +206,8 @@ def _base(archive: Path) -> list[dict[str, Any]]:
 
 
 def _export(options: argparse.Namespace) -> float:
-    from bundle.keys import generate_key_pair, save_key_pair
+    from bundle.keyfiles import save_key_pair
+    from bundle.keys import generate_key_pair
     from flows.pipeline import run
     from flows.request import ExportRequest, prepare
 

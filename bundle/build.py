@@ -5,17 +5,14 @@ Everything is written aside, flushed to disk, and renamed into place: there is a
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from bundle.aside import file_aside, folder_aside, write_member
 from bundle.container import PIECE
-from bundle.durable import DurableWriter, make_durable
+from bundle.durable import DurableWriter
 from bundle.envelope import CHECKSUMS, FIRST, KEY, LAST, checksums
 from bundle.errors import UnreadableError
 from bundle.hashing import StreamDigest
@@ -98,7 +95,7 @@ def _whole(data: bytes) -> Iterator[bytes]:
 
 
 def _write_file(out: Path, form: type[TarZstWriter | ZipWriter], members: Sequence[_Content]) -> Written:
-    with aside(out) as partly, partly.open("wb") as raw, DurableWriter(raw) as file, StreamDigest() as digest:
+    with file_aside(out) as raw, DurableWriter(raw) as file, StreamDigest() as digest:
         writer = form(file, digest)
         for name, size, content in members:
             writer.add(name, size, content)
@@ -109,53 +106,10 @@ def _write_file(out: Path, form: type[TarZstWriter | ZipWriter], members: Sequen
 
 def _write_folder(out: Path, members: Sequence[_Content]) -> Written:
     total = 0
-    with aside(out) as partly:
-        partly.mkdir()
+    with folder_aside(out) as partly:
         for name, size, content in members:
             total += write_member(partly, name, exactly(name, size, content()))
-        for folder in (path for path in partly.rglob("*") if path.is_dir()):
-            make_durable(folder)
-        make_durable(partly)
     return Written(out, None, total)
-
-
-def write_member(folder: Path, name: str, pieces: Iterator[bytes]) -> int:
-    """Write one member below a folder, flushed to disk; return its size."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for piece in pieces:
-            file.write(piece)
-        size = file.tell()
-        file.flush()
-        os.fsync(file.fileno())
-    return size
-
-
-@contextmanager
-def aside(out: Path) -> Iterator[Path]:
-    """Yield a path beside ``out``; rename it there when the block ends well, else remove it.
-
-    Raises:
-        FileExistsError: At ``out`` is something special, such as a device, which a rename would replace for everybody.
-    """
-    if out.exists() and not (out.is_file() or out.is_dir()):
-        raise FileExistsError(errno.EEXIST, "it exists, and is no plain file or folder", str(out))
-    beside = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
-        yield beside
-        beside.rename(out)
-        make_durable(out.parent)
-    except BaseException:
-        _remove(beside)
-        raise
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:

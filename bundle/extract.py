@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from bundle.build import aside
+from bundle.aside import folder_aside, make_folders
 from bundle.errors import UnreadableError
 from bundle.verify import Verified, verify
 
@@ -19,18 +20,21 @@ if TYPE_CHECKING:
 def extract(source: Path | BinaryIO, folder: Path, *, keys: Sequence[PublicKey]) -> Verified:
     """Verify a bundle and write its members into a new or empty folder.
 
+    It is on the disk when this returns.
+
     Raises:
         VerificationError: A step failed; nothing is left in the folder.
         UnreadableError: The folder is not empty, or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UnreadableError(f"{folder} is not an empty folder", advice="Name a new one.")
-    with _telling(folder), aside(folder) as partial:
-        partial.mkdir(parents=True)
-        with closing(_Writer(partial)) as writer:
+    with _telling(folder):
+        make_folders(folder.parent)
+        with folder_aside(folder) as partial, closing(_Writer(partial)) as writer:
             verified = verify(source, keys=keys, consume=writer.write)
-        if folder.exists():
-            folder.rmdir()
+            writer.finish()
+            if folder.exists():
+                folder.rmdir()
     return verified
 
 
@@ -46,7 +50,7 @@ def _telling(folder: Path) -> Iterator[None]:
 
 
 class _Writer:
-    """Writes members as their pieces arrive; one file is open at a time."""
+    """Writes members as their pieces arrive, and has the disk keep each; one file is open at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -56,21 +60,25 @@ class _Writer:
     def write(self, name: str, piece: bytes) -> None:
         """Take the next piece of a member, whose name ``verify`` has found safe."""
         with _telling(self._folder):
-            self._write(name, piece)
+            if name != self._name:
+                self._open(name)
+            if self._file is not None:
+                self._file.write(piece)
 
-    def _write(self, name: str, piece: bytes) -> None:
-        if name != self._name:
-            self._open(name)
+    def finish(self) -> None:
+        """Return when the last member is on the disk; the others are."""
         if self._file is not None:
-            self._file.write(piece)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
 
     def close(self) -> None:
-        """End the last member."""
+        """End the last member, whatever of it was written."""
         if self._file is not None:
             self._file.close()
 
     def _open(self, name: str) -> None:
-        self.close()
+        self.finish()
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         self._name, self._file = name, path.open("xb")

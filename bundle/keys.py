@@ -7,24 +7,20 @@ the same bytes get the same signature. Ed25519 is deterministic by nature.
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
-from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from bundle.durable import make_durable
 from bundle.ecdsa import only_form
 from bundle.errors import FormatError, SigningError
+from bundle.keyfiles import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 Algorithm = Literal["ecdsa-p256-sha256", "ed25519"]
 ECDSA: Algorithm = "ecdsa-p256-sha256"
@@ -32,8 +28,6 @@ ED25519: Algorithm = "ed25519"
 SUPPORTED = "Use an ECDSA P-256 or an Ed25519 key."
 PLANNED = ("pkcs11", "awskms", "gcpkms", "azurekms", "hv")
 """Schemes that the format reserves for key services, and that this version has no signer for."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -144,27 +138,6 @@ def generate_key_pair(algorithm: str = ECDSA) -> tuple[bytes, bytes]:
     return pem, FileSigner(private).public.pem
 
 
-def save_key_pair(folder: Path, name: str, pair: tuple[bytes, bytes]) -> None:
-    """Write ``<name>.key`` (mode 0600) and ``<name>.pub`` into a folder, each whole or not at all.
-
-    Raises:
-        SigningError: One of them exists (a key is never overwritten), the name is not a plain file name, or the
-            folder cannot be written to.
-    """
-    if not _NAME.fullmatch(name):
-        raise SigningError(f"{name!r} cannot name a key", advice="Use letters, digits, dots, dashes and underscores.")
-    paths = (folder / f"{name}.key", folder / f"{name}.pub")
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _refuse_existing(paths)
-        for path, data, mode in zip(paths, pair, (0o600, 0o644), strict=True):
-            _write_new(path, data, mode)
-    except FileExistsError as error:
-        raise SigningError(f"key {name!r} exists in {folder}", advice="Choose another name, or rotate it.") from error
-    except OSError as error:
-        raise SigningError(f"key {name!r} cannot be written to {folder}: {error.strerror}") from error
-
-
 def signer_from_uri(uri: str) -> Signer:
     """Return the signer that a key URI names.
 
@@ -184,31 +157,8 @@ def signer_from_uri(uri: str) -> Signer:
     )
 
 
-def _refuse_existing(paths: Iterable[Path]) -> None:
-    """Look at all of them before the first is written, so that no half of a pair is left behind."""
-    for path in paths:
-        if os.path.lexists(path):
-            raise FileExistsError(f"{path} exists")
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Write a file that appears under its name only when it is whole on the disk."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        # A hard link, because a rename would replace a key that appeared meanwhile.
-        os.link(temporary, path)
-    finally:
-        Path(temporary).unlink()
-    make_durable(path.parent)
-
-
 def _file_signer(rest: str) -> Signer:
-    path = _file_path(rest)
+    path = path_of(rest)
     try:
         private = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
     except OSError as error:
@@ -222,16 +172,6 @@ def _file_signer(rest: str) -> Signer:
     ):
         return FileSigner(private)
     raise SigningError(f"{path} holds {_kind(private)}, which is not supported", advice=SUPPORTED)
-
-
-def _file_path(rest: str) -> str:
-    """Return the path of a file URI: ``/abs``, ``///abs`` and ``//localhost/abs`` are the same, ``rel`` is relative."""
-    if rest.startswith("//"):
-        host, slash, path = rest[2:].partition("/")
-        if host not in {"", "localhost"}:
-            raise SigningError(f"file URI names the host {host!r}", advice="Write file: and the path on this machine.")
-        rest = slash + path
-    return unquote(rest)
 
 
 SIGNERS: Mapping[str, Callable[[str], Signer]] = {"file": _file_signer}

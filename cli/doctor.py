@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -192,6 +193,7 @@ def _sources() -> Finding:
 
 def _key() -> Finding:
     """Sign with the configured key, and compare the public half beside it."""
+    from bundle.keyfiles import open_to_others
     from bundle.keys import signer_from_uri
     from cli.offline import check_key
 
@@ -201,13 +203,16 @@ def _key() -> Finding:
         advice = "`export-center keys generate` makes one; else the first export makes one for development."
         return Finding("warning", f"there is no {private} yet", advice)
     check_key(configured.key or "")
-    signer = signer_from_uri(configured.key or own_key_uri(private))
+    uri = configured.key or own_key_uri(private)
+    signer = signer_from_uri(uri)
     if not signer.public.verify(signer.sign(b"doctor"), b"doctor"):
         return Finding("failed", "the key's signature does not verify with its own public half", "Use another key.")
     public = private.with_suffix(".pub")
     if configured.key is None and (not public.exists() or public.read_bytes() != signer.public.pem):
         advice = "Receivers would refuse what you sign: remove it, and run `export-center keys rotate`."
         return Finding("failed", f"{public} is not the public half of {private}", advice)
+    if path := open_to_others(uri):
+        return Finding("warning", f"others may read or change {path}", f"Run `chmod 600 {shlex.quote(str(path))}`.")
     return Finding("ok", f"{signer.public.algorithm} {signer.public.key_id}")
 
 

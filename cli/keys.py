@@ -45,7 +45,8 @@ def generate(name: str, algorithm: str, wanted: str | None) -> None:
 
     Example: export-center keys generate --name release --algorithm ed25519
     """
-    from bundle.keys import generate_key_pair, save_key_pair
+    from bundle.keyfiles import save_key_pair
+    from bundle.keys import generate_key_pair
 
     folder = key_folder(settings().home)
     save_key_pair(folder, name, generate_key_pair(ALGORITHMS[algorithm]))
@@ -81,7 +82,8 @@ def rotate(name: str, wanted: str | None) -> None:
 
     Example: export-center keys rotate
     """
-    from bundle.keys import generate_key_pair, save_key_pair, signer_from_uri
+    from bundle.keyfiles import save_key_pair
+    from bundle.keys import generate_key_pair, signer_from_uri
 
     folder = key_folder(settings().home)
     private = folder / f"{name}.key"

@@ -99,8 +99,18 @@ def key_uri(configured: str | None, home: Path) -> str:
     """Return the signing key's URI: the configured one, else that of the home's own key, made on first use, loudly."""
     if configured is not None:
         check_key(configured)
-        return configured
-    return own_key_uri(_development_key(home))
+    uri = own_key_uri(_development_key(home)) if configured is None else configured
+    warn_of_open_key(uri)
+    return uri
+
+
+@cache
+def warn_of_open_key(uri: str) -> None:
+    """Say on standard error, once a process, that others may read or change the file of a private key."""
+    from bundle.keyfiles import open_to_others
+
+    if path := open_to_others(uri):
+        note(f"warning: others may read or change the signing key {path}\n`chmod 600` it; who read it can sign as you.")
 
 
 def own_key_uri(private: Path) -> str:
@@ -109,7 +119,8 @@ def own_key_uri(private: Path) -> str:
 
 
 def _development_key(home: Path) -> Path:
-    from bundle.keys import generate_key_pair, save_key_pair
+    from bundle.keyfiles import save_key_pair
+    from bundle.keys import generate_key_pair
 
     private = key_folder(home) / f"{DEFAULT_KEY}.key"
     if not private.exists():

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bundle.keys import generate_key_pair, save_key_pair
+from bundle.keyfiles import save_key_pair
+from bundle.keys import generate_key_pair
 from bundle.records import iterate_lines, members_of
 from bundle.source import open_bundle
 from evidence.ingest import IngestOptions, ingest

@@ -23,12 +23,12 @@ from bundle.digests import frames_sha256, id_hash, key_hash, observation_id
 from bundle.envelope import sign_envelope
 from bundle.frames import FrameEntry, FrameParameters, cut, zstd_parameters
 from bundle.index import IndexEntry, build
+from bundle.keyfiles import save_key_pair
 from bundle.keys import (
     PublicKey,
     Signer,
     generate_key_pair,
     load_public_key,
-    save_key_pair,
     signer_from_uri,
 )
 from bundle.lines import EVALUATIONS

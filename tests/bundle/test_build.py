@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tarfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,6 @@ from bundle.source import open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from bundle.keys import Signer
 
@@ -70,6 +71,49 @@ def test_what_is_no_plain_file_is_never_replaced(make_one: Callable[..., Any], t
         make_one(name="pipe")
     assert pipe.is_fifo()
     assert list(tmp_path.glob(".pipe*")) == []
+
+
+PLANTED: dict[str, Callable[[Path, Path], object]] = {
+    "a link": lambda place, precious: place.symlink_to(precious),
+    "a dangling link": lambda place, precious: place.symlink_to(precious.with_name("nothing")),
+    "a hard link": lambda place, precious: place.hardlink_to(precious),
+    "a file": lambda place, _: place.write_text("precious"),
+    "a link to a folder": lambda place, precious: place.symlink_to(precious.parent / "folder"),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED.values(), ids=PLANTED)
+def test_what_somebody_planted_beside_a_bundle_is_neither_followed_nor_removed(
+    make_one: Callable[..., Any],
+    tmp_path: Path,
+    layout: str,
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[Path, Path], object],
+) -> None:
+    """The name is drawn at random; here it was foreseen."""
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "foreseen")
+    elsewhere, planted = tmp_path / "elsewhere", tmp_path / ".foreseen.partial"
+    (elsewhere / "folder").mkdir(parents=True)
+    (elsewhere / "precious").write_text("precious")
+    plant(planted, elsewhere / "precious")
+    with pytest.raises(UnreadableError, match="could not be written"):
+        make_one(layout=layout)
+    assert [path.name for path in elsewhere.rglob("*") if path.is_file()] == ["precious"]
+    assert (elsewhere / "precious").read_text() == "precious"
+    assert planted.is_symlink() or planted.read_text() == "precious"
+    assert list(tmp_path.glob("bundle*")) == []
+
+
+def test_the_name_beside_a_bundle_is_another_each_time(
+    make_one: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", lambda path, target: names.append(path.name) or rename(path, target))
+    for name in ("a", "b", "c"):
+        make_one(name=name)
+    assert len(set(names)) == 3
+    assert all(name.endswith(".partial") for name in names)
 
 
 def _write(folder: Path, layout: Any, signer: Signer, made: Any, file: PayloadFile) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +18,6 @@ from bundle.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from bundle.keys import Signer
 
@@ -99,3 +101,40 @@ def test_a_parent_that_is_a_file_is_told(make_one: Callable[..., Any]) -> None:
     made = make_one(2)
     with pytest.raises(UnreadableError, match="cannot be written"):
         extract(made.path, made.path / "out", keys=[made.key])
+
+
+def test_everything_is_on_the_disk_before_extraction_says_done(
+    make_one: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_one()
+    kept: list[Path] = []
+    fsync = os.fsync
+
+    def keep(descriptor: int) -> None:
+        fsync(descriptor)
+        kept.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", keep)
+    out = tmp_path / "new" / "out"
+    extract(made.path, out, keys=[made.key])
+    beside = next(path for path in kept if path.suffix == ".partial")
+    inside = {path.relative_to(beside).as_posix() for path in kept if path.is_relative_to(beside)}
+    assert inside == {".", *(path.relative_to(out).as_posix() for path in out.rglob("*"))}
+    # The folder's own name last, when all that it stands for is there; the new folder's name before.
+    assert [path for path in kept if not path.is_relative_to(beside)] == [tmp_path, out.parent]
+    assert kept[-1] == out.parent
+
+
+def test_a_disk_that_does_not_keep_a_member_is_told_and_nothing_is_left(
+    make_one: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_one(2)
+    before = sorted(tmp_path.iterdir())
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(UnreadableError, match="cannot be written"):
+        extract(made.path, tmp_path / "out", keys=[made.key])
+    assert sorted(tmp_path.iterdir()) == before

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
+import os
 import stat
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 
 from bundle.ecdsa import ORDER
 from bundle.errors import FormatError, SigningError
+from bundle.keyfiles import open_to_others, save_key_pair
 from bundle.keys import (
     ECDSA,
     ED25519,
@@ -27,7 +30,6 @@ from bundle.keys import (
     Signer,
     generate_key_pair,
     load_public_key,
-    save_key_pair,
     signer_from_uri,
 )
 
@@ -175,6 +177,82 @@ def test_an_existing_file_is_kept_and_nothing_is_written_beside_it(existing: str
     with pytest.raises(SigningError, match="exists"):
         save_key_pair(tmp_path, "main", generate_key_pair())
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(existing, "precious")]
+
+
+class BrokenDisk:
+    """Fails at one call of a function of the system, and has it do its work at all others."""
+
+    def __init__(self, works: Callable[..., Any], failing: int) -> None:
+        self.works, self.failing, self.calls = works, failing, 0
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.calls += 1
+        if self.calls == self.failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return self.works(*arguments, **options)
+
+
+FAILURES = {
+    "the private key is not kept": ("fsync", 1),
+    "the public key is not kept": ("fsync", 2),
+    "their names are not kept": ("fsync", 3),
+    "the private key gets no name": ("link", 1),
+    "the public key gets no name": ("link", 2),
+}
+
+
+@pytest.mark.parametrize(("function", "call"), FAILURES.values(), ids=FAILURES)
+def test_a_disk_that_fails_on_the_way_leaves_no_half_of_a_pair(
+    function: str, call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = BrokenDisk(getattr(os, function), call)
+    monkeypatch.setattr(os, function, broken)
+    with pytest.raises(SigningError, match="cannot be written"):
+        save_key_pair(tmp_path, "main", generate_key_pair())
+    assert broken.calls == call
+    assert list(tmp_path.iterdir()) == []
+    save_key_pair(tmp_path, "main", generate_key_pair())
+    assert signer_from_uri(f"file:{tmp_path}/main.key").public.pem == (tmp_path / "main.pub").read_bytes()
+
+
+def test_a_public_key_that_appears_meanwhile_is_kept_and_the_private_one_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def late(source: Path, target: Path) -> None:
+        if target.suffix == ".pub":
+            target.write_text("precious")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(SigningError, match="exists"):
+        save_key_pair(tmp_path, "main", generate_key_pair())
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("main.pub", "precious")]
+
+
+MODES = {
+    0o600: False,
+    0o400: False,
+    0o640: True,
+    0o604: True,
+    0o620: True,
+    0o602: True,
+    0o711: False,
+}
+
+
+@pytest.mark.parametrize(("mode", "told"), MODES.items(), ids=[f"{mode:o}" for mode in MODES])
+def test_a_private_key_that_others_may_read_or_write_is_told(mode: int, told: bool, tmp_path: Path) -> None:
+    save_key_pair(tmp_path, "main", generate_key_pair())
+    path = tmp_path / "main.key"
+    path.chmod(mode)
+    assert open_to_others(f"file:{path}") == (path if told else None)
+
+
+@pytest.mark.parametrize("uri", ["file:/nonexistent/key", "file://elsewhere/key", "file:/a%00b", "awskms:key", ""])
+def test_what_is_no_file_here_is_open_to_nobody(uri: str) -> None:
+    assert open_to_others(uri) is None
 
 
 def test_a_dangling_link_counts_as_existing(tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ from adapters.adapter import BATCH_COLUMNS, Request
 from bundle.build import PayloadFile, write_bundle
 from bundle.digests import id_hash, key_hash, observation_id
 from bundle.envelope import sign_envelope
+from bundle.forms import LocalFile
 from bundle.frames import FrameParameters
 from bundle.index import ROOT_ENTRY_BYTES
 from bundle.records import find_records, frame_table, members_of
-from bundle.source import LocalFile, open_archive
+from bundle.source import open_archive
 from evidence.schema import RECORDS
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ import pytest
 
 from bundle import records
 from bundle.errors import FormatError
+from bundle.forms import LocalFile
 from bundle.lines import EVALUATIONS, id_of
 from bundle.records import checked_stream, find_records, iterate_lines
-from bundle.source import LocalFile, open_archive, open_bundle
+from bundle.source import open_archive, open_bundle
 from bundle.verify import verify
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ import jsonschema
 import pytest
 
 from bundle.envelope import MANIFEST
+from bundle.forms import LocalFile
 from bundle.lines import id_of
 from bundle.records import find_records, iterate_lines
-from bundle.source import LocalFile, open_archive, open_bundle
+from bundle.source import open_archive, open_bundle
 from bundle.verify import verify
 
 if TYPE_CHECKING:

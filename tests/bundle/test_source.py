@@ -10,7 +10,8 @@ import pytest
 
 from bundle import seekable, tar
 from bundle.errors import FormatError, MemberNotFoundError, UnreadableError
-from bundle.source import LocalFile, open_archive, open_bundle
+from bundle.forms import LocalFile
+from bundle.source import open_archive, open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

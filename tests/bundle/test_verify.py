@@ -16,9 +16,10 @@ from bundle import seekable, tar
 from bundle.content import ContentChecks, Limits
 from bundle.envelope import FIRST, LAST
 from bundle.errors import UnreadableError, VerificationError
+from bundle.forms import LocalFile
 from bundle.keys import generate_key_pair, load_public_key
 from bundle.manifest import Member
-from bundle.source import LocalFile, open_archive, open_bundle
+from bundle.source import open_archive, open_bundle
 from bundle.verify import verify
 
 if TYPE_CHECKING:

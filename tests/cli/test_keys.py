@@ -82,3 +82,17 @@ def test_a_public_file_that_is_garbled_is_named(fresh: Program) -> None:
     (fresh.home / "keys" / "team.pub").write_text("garbled")
     said = fresh.error("keys", "show", code=2)
     assert f"{fresh.home}/keys/team.pub: not a public key in PEM" in said
+
+
+def test_a_private_key_that_others_may_read_is_told_once_and_by_doctor(fresh: Program, sample_evidence: Path) -> None:
+    fresh.json("ingest", sample_evidence / "vex-fixtures-grype.tar.zst")
+    fresh.json("keys", "generate")
+    private = fresh.home / "keys" / "default.key"
+    quiet = fresh.done("export", "json-raw").stderr.decode()
+    assert str(private) not in quiet
+    private.chmod(0o644)
+    said = fresh.done("export", "json-raw").stderr.decode()
+    assert said.count(f"warning: others may read or change the signing key {private}") == 1
+    found = {check["check"]: check for check in fresh.json("doctor")}
+    assert found["key"]["status"] == "warning"
+    assert f"chmod 600 {private}" in found["key"]["advice"]

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bundle.digests import id_hash, key_hash
-from bundle.keys import generate_key_pair, save_key_pair
+from bundle.keyfiles import save_key_pair
+from bundle.keys import generate_key_pair
 from evidence.ingest import IngestOptions, ingest
 from evidence.schema import KIND_OF_TABLE, RECORDS
 from evidence.store import Store

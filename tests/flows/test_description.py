@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from bundle.counting import LISTED, OTHERS
-from bundle.keys import generate_key_pair, load_public_key, save_key_pair
+from bundle.keyfiles import save_key_pair
+from bundle.keys import generate_key_pair, load_public_key
 from bundle.verify import verify
 from evidence.ingest import IngestOptions, ingest
 from evidence.store import Store

@@ -14,7 +14,8 @@ import httpx
 import pytest
 import uvicorn
 
-from bundle.keys import generate_key_pair, save_key_pair
+from bundle.keyfiles import save_key_pair
+from bundle.keys import generate_key_pair
 from flows.profile_store import ProfileStore
 from flows.recorded import CanceledRunError, Installation, perform
 from ledger import states

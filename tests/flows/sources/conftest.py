@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bundle.keys import generate_key_pair, save_key_pair
+from bundle.keyfiles import save_key_pair
+from bundle.keys import generate_key_pair
 from evidence.database import open_database
 from flows.request import ExportRequest
 from flows.sources.declared import Sources, parse_sources
