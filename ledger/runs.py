@@ -207,6 +207,13 @@ def newest_success(connection: Connection, tenant: str, profile_id: str) -> Mapp
     return None if row is None else dict(row)
 
 
+def is_success(connection: Connection, tenant: str, name: str) -> bool:
+    """Whether a run of a tenant ended well that has this id, or made a bundle with this content digest."""
+    named = (RUNS.c.run_id == name) | (RUNS.c.content_digest == name)
+    query = select(exists().where(RUNS.c.tenant == tenant, RUNS.c.status == "success", named))
+    return bool(connection.execute(query).scalar_one())
+
+
 def page(
     connection: Connection, tenant: str, filters: Filters, *, offset: int, limit: int
 ) -> tuple[list[Mapping[str, Any]], int]:

@@ -270,6 +270,97 @@ class Latest(Answer):
     links: BundleLinks
 
 
+class Delivery(Part):
+    """How an attempt to send a message went."""
+
+    at: Time
+    status: int | None = Field(description="What the receiver answered; null when it did not.")
+    error: str | None
+
+
+class LastDelivery(Delivery):
+    """The newest attempt to send something to a webhook."""
+
+    message_id: str
+
+
+class WebhookLinks(Part):
+    """Where a webhook is found."""
+
+    self_: str = Field(alias="self")
+
+
+class ListedWebhook(Part):
+    """A webhook, and how it fares; never its secret."""
+
+    webhook_id: str
+    target_url: str
+    events: list[Event]
+    description: str | None
+    status: Literal["active", "disabled"]
+    created_at: Time
+    created_by: str
+    pending: int = Field(description="Messages that wait to be sent, or to be sent again.")
+    dead_letters: int
+    last_delivery: LastDelivery | None
+    links: WebhookLinks
+    disabled_at: Time | None = Field(default=None, description="Of disabled ones only.")
+    disabled_reason: Literal["dead-letters", "gone", "secret"] | None = None
+
+
+class Webhook(ListedWebhook, Answer):
+    """A webhook."""
+
+
+class CreatedWebhook(Webhook):
+    """A webhook that was just registered."""
+
+    secret: str | None = Field(default=None, description="Shown here and never again; absent when the caller chose it.")
+
+
+class WebhookPage(Answer):
+    """Some webhooks, newest first."""
+
+    items: list[ListedWebhook]
+    page: int
+    page_size: int
+
+
+class DeadLetter(Part):
+    """A message that a webhook did not take."""
+
+    message_id: str
+    event: Event | Literal["webhook.ping"]
+    run_id: str | None
+    attempts: int
+    created_at: Time
+    dead_at: Time
+    reason: str | None
+    last_attempt: Delivery | None
+
+
+class DeadLetterPage(Answer):
+    """Some dead letters, newest first."""
+
+    items: list[DeadLetter]
+    page: int
+    page_size: int
+
+
+class Replayed(Answer):
+    """How many dead letters are sent again."""
+
+    webhook_id: str
+    replayed: int
+
+
+class Pinged(Answer):
+    """The message that tries a webhook out."""
+
+    webhook_id: str
+    message_id: str
+
+
 class SignedDocument(BaseModel):
     """The signed bytes of export.json or provenance.json, exactly as they stand in the bundle: no traceId."""
 

@@ -48,7 +48,7 @@ CODES = {
     problems.INTERNAL: Code((500,), "Something went wrong here; the log has the trace."),
     problems.UNAVAILABLE: Code((503,), "Not now; Retry-After says when."),
     problems.REQUEST: Code(
-        (400, 405, 406, 412, 413, 415, 416),
+        (400, 405, 412, 413, 415, 416),
         "It cannot be answered as HTTP: method, media type, size, condition, range.",
     ),
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from server.caller import Caller
 
 _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_CHARSET = re.compile(r'(?:^|;)\s*charset="?([^\s;"]+)')
 
 JSON = "application/json; charset=utf-8"
 MAX_PAGE_SIZE = 200
@@ -74,9 +75,7 @@ class Call:
         """
         if optional and not self.body:
             return {}
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Problem(415, REQUEST, f"the body is {kind or 'of no media type'}; expected application/json")
+        _require_json(self.headers.get("content-type", ""))
         try:
             value = json.loads(self.body, object_pairs_hook=_object, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
@@ -116,6 +115,20 @@ class Call:
                 raise invalid(name, "given more than once")
             if "\0" in self.query[name]:
                 raise invalid(name, "has the character U+0000")
+
+
+def _require_json(content_type: str) -> None:
+    """Refuse what is not JSON in UTF-8, as far as the header says it.
+
+    Raises:
+        Problem: It is something else.
+    """
+    kind, _, parameters = content_type.lower().partition(";")
+    if kind.strip() != "application/json":
+        raise Problem(415, REQUEST, f"the body is {kind.strip() or 'of no media type'}; expected application/json")
+    charset = _CHARSET.search(parameters)
+    if charset and charset[1] != "utf-8":
+        raise Problem(415, REQUEST, f"the body is in {charset[1]}; expected UTF-8")
 
 
 def _has_nul(value: object) -> bool:

@@ -227,6 +227,19 @@ FACTS = {
     "GET /runs/{runId}/download": BUNDLE,
     "GET /runs/{runId}/manifest": SIGNED,
     "GET /runs/{runId}/provenance": SIGNED,
+    "GET /webhooks": Facts(query=PAGE, gives=("X-Total-Count", "Link")),
+    "POST /webhooks": Facts(
+        text="A secret that is made here is shown in this answer and never again.",
+        gives=("Location",),
+        example="webhook",
+    ),
+    "GET /webhooks/{webhookId}/dead-letters": Facts(query=PAGE, gives=("X-Total-Count", "Link")),
+    "POST /webhooks/{webhookId}:replay": Facts(
+        text="Without messageId, all of them. A disabled webhook is enabled first.", gives=("Retry-After",)
+    ),
+    "POST /webhooks/{webhookId}:ping": Facts(
+        text="The webhook's lastDelivery says how it went.", gives=("Retry-After",)
+    ),
     "GET /openapi.json": Facts(
         headers=(CONDITIONS[3],), gives=("ETag",), media={JSON: None}, also={304: "The client has it already."}
     ),

@@ -108,14 +108,17 @@ _ROWS = (
     Endpoint(
         method="GET", path=f"{BASE}/webhooks", handler=webhooks.list_webhooks, scope=Scope.MANAGE, section="7",
         summary="List webhooks, newest first.",
+        response=answers.WebhookPage,
     ),
     Endpoint(
         method="POST", path=f"{BASE}/webhooks", handler=webhooks.create, scope=Scope.MANAGE, section="7", mutation=True,
         summary="Register a webhook.", request=WebhookRequest, status=201,
+        response=answers.CreatedWebhook,
     ),
     Endpoint(
         method="GET", path=WEBHOOK, handler=webhooks.show, scope=Scope.MANAGE, section="7",
         summary="Show a webhook, and how it fares.",
+        response=answers.Webhook,
     ),
     Endpoint(
         method="DELETE", path=WEBHOOK, handler=webhooks.remove, scope=Scope.MANAGE, section="7", mutation=True,
@@ -124,18 +127,22 @@ _ROWS = (
     Endpoint(
         method="GET", path=f"{WEBHOOK}/dead-letters", handler=webhooks.list_dead_letters, scope=Scope.MANAGE,
         section="7", summary="List messages that a webhook did not take, newest first.",
+        response=answers.DeadLetterPage,
     ),
     Endpoint(
         method="POST", path=f"{WEBHOOK}:replay", handler=webhooks.replay, scope=Scope.MANAGE, section="7",
         mutation=True, summary="Send dead letters again, one or all.", request=ReplayRequest, status=202,
+        response=answers.Replayed,
     ),
     Endpoint(
         method="POST", path=f"{WEBHOOK}:ping", handler=webhooks.ping, scope=Scope.MANAGE, section="7", mutation=True,
         summary="Send a message that tells nothing, to try a webhook out.", status=202,
+        response=answers.Pinged,
     ),
     Endpoint(
         method="POST", path=f"{WEBHOOK}:enable", handler=webhooks.enable, scope=Scope.MANAGE, mutation=True,
         summary="Send to a webhook again that was disabled.",
+        response=answers.Webhook,
     ),
 )  # fmt: skip
 

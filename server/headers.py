@@ -18,6 +18,8 @@ HEADERS = {
     "X-Stella-Quota-Limit": _number("Runs that the tenant may submit a day."),
     "X-Stella-Quota-Remaining": _number("What is left of them today."),
     "X-Stella-Quota-Reset": _number("When the next day begins, in seconds since 1970, UTC."),
+    "RateLimit-Policy": _text("The quota of runs, in the words of the IETF's draft: `q` runs in `w` seconds."),
+    "RateLimit": _text("What is left of it: `r` runs, for `t` seconds; then the next day begins."),
     "Idempotent-Replayed": _text("The answer was given before, for the same key.", const="true"),
     "Location": _text("Where what was made is found."),
     "Retry-After": _number("Seconds until it is worth trying again."),
@@ -34,3 +36,6 @@ HEADERS = {
     "X-Export-Encryption": _text("How the bundle is encrypted, where it is.", const="age"),
     "X-Export-Size": _number("Bytes of the whole bundle."),
 }
+
+QUOTA = ("X-Stella-Quota-Limit", "X-Stella-Quota-Remaining", "X-Stella-Quota-Reset", "RateLimit-Policy", "RateLimit")
+"""Those of every answer whose tenant is known."""

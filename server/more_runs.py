@@ -16,7 +16,7 @@ from server import views
 from server.context import Reply
 from server.models import RunRequest, checked
 from server.problems import CONFLICT, EMPTY, INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
-from server.runs import check, find, profile_of, take
+from server.runs import check, find, profile_of, snapshot_of, take
 from server.waiting import STATUS_OF
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plan(service: Service, call: Call) -> Reply:
     request = {
         **service.dry_run_request(asked.profile_id, call.caller.tenant),
         "selectors": asked.selectors,
-        "policySnapshot": asked.policy_snapshot_id,
+        "policySnapshot": snapshot_of(loaded, asked),
         "asOf": asked.options.as_of,
         "allowEmpty": asked.options.allow_empty,
     }

@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from server import answers, examples
 from server.codes import CODES, MEANINGS, codes_of
 from server.described import FACTS, JSON, SSE, Facts, Parameter
-from server.headers import HEADERS
+from server.headers import HEADERS, QUOTA
 from server.routing import Scope
 from server.service import BASE
 
@@ -162,7 +162,7 @@ def _common(endpoint: Endpoint) -> Iterable[Parameter]:
 def _good(endpoint: Endpoint, facts: Facts) -> dict[str, Any]:
     headers = {"X-Trace-Id": _header("X-Trace-Id")}
     if endpoint.scope is not None:
-        headers |= {name: _header(name) for name in HEADERS if name.startswith("X-Stella-Quota")}
+        headers |= {name: _header(name) for name in QUOTA}
     if endpoint.mutation:
         headers["Idempotent-Replayed"] = _header("Idempotent-Replayed?")
     own = {name.rstrip("?"): _header(name) for name in facts.gives}
@@ -219,7 +219,7 @@ def _error(status: int) -> dict[str, Any]:
     more = {401: ("WWW-Authenticate", "DPoP-Nonce?"), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After?",)}
     headers |= {name.rstrip("?"): _header(name) for name in more.get(status, ())}
     if status != 401:  # noqa: PLR2004 - of nobody no tenant is known
-        headers |= {name: _header(f"{name}?") for name in HEADERS if name.startswith("X-Stella-Quota")}
+        headers |= {name: _header(f"{name}?") for name in QUOTA}
     return {"description": MEANINGS[status], "headers": headers, "content": {JSON: {"schema": wanted}}}
 
 

@@ -9,10 +9,10 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from flows.profile_store import ProfileStore
@@ -24,6 +24,7 @@ from server.auth.authenticator import Authenticator
 from server.auth.fetching import fetcher
 from server.auth.gate import Gate
 from server.auth.jwks import JwksCache
+from server.context import JSON, dumps
 from server.delivery import Delivery
 from server.egress import Egress
 from server.embedded import Embedded
@@ -165,16 +166,23 @@ def _door(wanted: Serving, ledger: Ledger) -> Authenticate:
 
 
 def _health(service: Service) -> tuple[Route, ...]:
-    def healthz(_request: Request) -> JSONResponse:
-        return JSONResponse({"status": "ok"})
+    def healthz(request: Request) -> Response:
+        return _told(request, 200, {"status": "ok"})
 
-    def readyz(_request: Request) -> JSONResponse:
+    def readyz(request: Request) -> Response:
         checks: dict[str, Callable[[], str | None]] = dict(service.ready)
         found = {name: check() for name, check in checks.items()}
         wrong = {name: why for name, why in found.items() if why is not None}
-        return JSONResponse({"status": "unavailable" if wrong else "ok", "checks": found}, 503 if wrong else 200)
+        status = 503 if wrong else 200
+        return _told(request, status, {"status": "unavailable" if wrong else "ok", "checks": found})
 
     return Route("/healthz", healthz), Route("/readyz", readyz)
+
+
+def _told(request: Request, status: int, body: Mapping[str, Any]) -> Response:
+    """Return JSON as all of the service's is."""
+    content = dumps({**body, "traceId": request.scope["state"]["trace"].id})
+    return Response(content, status, {"Content-Type": JSON, "Cache-Control": "no-store"})
 
 
 def clock() -> int:

@@ -56,7 +56,7 @@ def submit(service: Service, call: Call, connection: Connection) -> Reply:
         profile_revision=loaded.revision,
         profile_commit=loaded.commit,
         selectors=asked.selectors,
-        policy_snapshot_id=asked.policy_snapshot_id,
+        policy_snapshot_id=snapshot_of(loaded, asked),
         options=asked.options.model_dump(by_alias=True, exclude_none=True),
         priority=asked.options.priority,
         created_by=call.caller.subject,
@@ -74,11 +74,11 @@ def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
     """
     loaded = profile_of(service, call.caller.tenant, asked.profile_id)
     _selectors(loaded, asked.selectors, call)
-    _policy(loaded, asked.policy_snapshot_id)
+    snapshot_of(loaded, asked)
     if asked.options.as_of is not None:
         _instant(asked.options.as_of)
     if asked.options.base is not None:
-        raise Problem(400, BASE_MISSING, f"there is no base {asked.options.base!r}")
+        _base(service, loaded, call, asked.options.base)
     return loaded
 
 
@@ -205,12 +205,26 @@ def validation(error: ValidationError, under: str) -> Problem:
     return Problem(400, VALIDATION, error.message, details=details or [{"field": under, "message": error.message}])
 
 
-def _policy(loaded: LoadedProfile, snapshot: str | None) -> None:
+def snapshot_of(loaded: LoadedProfile, asked: RunRequest) -> str | None:
+    """Return the policy snapshot of a submission; a profile that knows no policy has none, whatever is asked.
+
+    Raises:
+        Problem: The profile requires one.
+    """
     mode = loaded.profile.policy_snapshot_mode
-    if mode == "required" and snapshot is None:
+    if mode == "required" and asked.policy_snapshot_id is None:
         raise invalid("policySnapshotId", f"profile {loaded.profile.profile_id} requires one")
-    if mode == "none" and snapshot is not None:
-        raise invalid("policySnapshotId", f"profile {loaded.profile.profile_id} takes none")
+    return None if mode == "none" else asked.policy_snapshot_id
+
+
+def _base(service: Service, loaded: LoadedProfile, call: Call, base: str) -> None:
+    """Refuse a base that is no good bundle of the tenant, or that the profile has no use for."""
+    with service.ledger.reading() as connection:
+        known = runs.is_success(connection, call.caller.tenant, base)
+    if not known:
+        raise Problem(400, BASE_MISSING, f"there is no base {base!r}")
+    if loaded.profile.variant != "delta":
+        raise invalid("options.base", f"profile {loaded.profile.profile_id} makes no deltas")
 
 
 def _instant(text: str) -> None:

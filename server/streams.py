@@ -35,7 +35,8 @@ SEND_SECONDS = 60
 """A client that takes nothing for so long is let go; it resumes where it was."""
 
 GRACE_SECONDS = 2
-NDJSON = "application/x-ndjson; charset=utf-8"
+SSE, NDJSON = "text/event-stream", "application/x-ndjson"
+"""Exactly so, without a charset: both are in UTF-8 and nothing else."""
 MAX_SEQ_DIGITS = 10
 LF = "\n"
 
@@ -61,6 +62,7 @@ class EventStream(EventSourceResponse):
             shutdown_event=ending,
             shutdown_grace_period=GRACE_SECONDS,
         )
+        self.headers["Content-Type"] = SSE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from server.service import Service
 
 SECRET_BYTES = 32
+SOON = {"Retry-After": "1"}
+"""When it is worth looking what became of a message."""
 
 
 def create(service: Service, call: Call, connection: Connection) -> Reply:
@@ -108,7 +110,7 @@ def replay(service: Service, call: Call, connection: Connection) -> Reply:  # no
         raise Problem(404, NOT_FOUND, error.message) from error
     data = {"messageId": asked.message_id, "count": count}
     note(call, connection, "webhook.replay", row["webhook_id"], data)
-    return Reply(status=202, body={"webhookId": row["webhook_id"], "replayed": count})
+    return Reply(status=202, body={"webhookId": row["webhook_id"], "replayed": count}, headers=SOON)
 
 
 def ping(service: Service, call: Call, connection: Connection) -> Reply:  # noqa: ARG001 - every mutation is called so
@@ -116,7 +118,7 @@ def ping(service: Service, call: Call, connection: Connection) -> Reply:  # noqa
     webhook_id = _find(connection, call)["webhook_id"]
     message_id = webhooks.ping(connection, webhook_id, now=call.now)
     note(call, connection, "webhook.ping", webhook_id, {"messageId": message_id})
-    return Reply(status=202, body={"webhookId": webhook_id, "messageId": message_id})
+    return Reply(status=202, body={"webhookId": webhook_id, "messageId": message_id}, headers=SOON)
 
 
 def enable(service: Service, call: Call, connection: Connection) -> Reply:  # noqa: ARG001 - every mutation is called so

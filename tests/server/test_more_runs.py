@@ -103,3 +103,15 @@ def test_a_run_without_a_bundle_gets_no_ticket(running: Any) -> None:
 def test_a_base_that_is_not_there_is_refused_at_submission(running: Any) -> None:
     refused = running.http.post("/runs", json={"profileId": "json-raw", "options": {"base": "run-20200101-01"}})
     assert (refused.status_code, refused.json()["code"]) == (400, "ERR_EXPORT_BASE_MISSING")
+
+
+def test_a_base_that_is_there_is_refused_by_a_profile_that_makes_no_deltas(running: Any) -> None:
+    run_id = running.submit()
+    digest = running.ended(run_id)["contentDigest"]
+    for base in (run_id, digest):
+        refused = running.http.post("/runs", json={"profileId": "json-raw", "options": {"base": base}})
+        assert (refused.status_code, refused.json()["details"][0]["field"]) == (400, "options.base")
+        foreign = running.http.post(
+            "/runs", json={"profileId": "json-raw", "options": {"base": base}}, headers={"X-Stella-Tenant": "other"}
+        )
+        assert foreign.json()["code"] == "ERR_EXPORT_BASE_MISSING"

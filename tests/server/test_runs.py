@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-EVERYWHERE = ("x-trace-id", "x-stella-quota-limit", "x-stella-quota-remaining", "x-stella-quota-reset")
+EVERYWHERE = (
+    "x-trace-id",
+    "x-stella-quota-limit",
+    "x-stella-quota-remaining",
+    "x-stella-quota-reset",
+    "ratelimit",
+    "ratelimit-policy",
+)
 JSON = "application/json; charset=utf-8"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -217,11 +224,6 @@ BAD = {
     ),
     "another's tenant": (b'{"profileId":"json-raw","selectors":{"tenants":["other"]}}', 403, "ERR_EXPORT_FORBIDDEN"),
     "no policy snapshot where one is required": (b'{"profileId":"json-policy"}', 400, "ERR_EXPORT_001"),
-    "a policy snapshot where none is taken": (
-        b'{"profileId":"json-raw","policySnapshotId":"p"}',
-        400,
-        "ERR_EXPORT_001",
-    ),
     "an unknown priority": (b'{"profileId":"json-raw","options":{"priority":"urgent"}}', 400, "ERR_EXPORT_001"),
     "a time that is none": (b'{"profileId":"json-raw","options":{"asOf":"today"}}', 400, "ERR_EXPORT_001"),
     "more than a mebibyte": (b'{"profileId":"' + b"x" * (1 << 20) + b'"}', 413, "ERR_EXPORT_REQUEST"),
@@ -238,6 +240,26 @@ def test_a_bad_submission_is_refused_and_leaves_nothing(running: Any, what: str)
     assert all(name in answer.headers for name in EVERYWHERE)
     assert all(isinstance(each, dict) for each in answer.json()["details"])
     assert running.http.get("/runs").headers["x-total-count"] == "0"
+
+
+def test_a_profile_without_policy_runs_without_the_snapshot_that_was_named(running: Any) -> None:
+    run_id = running.submit(policySnapshotId="policy-snap-42")
+    assert (running.ended(run_id)["status"], running.run(run_id)["policySnapshotId"]) == ("success", None)
+
+
+@pytest.mark.parametrize(
+    ("media", "status"),
+    {
+        "application/json": 202,
+        'application/json; charset="UTF-8"': 202,
+        "Application/JSON;x=1; charset=utf-8": 202,
+        "application/json; charset=utf-16": 415,
+        "text/json": 415,
+    }.items(),
+)
+def test_bodies_are_json_in_utf_8(running: Any, media: str, status: int) -> None:
+    answer = running.http.post("/runs", content=b'{"profileId":"json-raw"}', headers={"Content-Type": media})
+    assert answer.status_code == status
 
 
 WRONG = {
@@ -340,6 +362,7 @@ def test_over_the_cap_and_over_the_quota(start: Callable[..., Any]) -> None:
         assert (spent.status_code, spent.json()["code"]) == (429, "ERR_EXPORT_QUOTA")
         assert spent.headers["x-stella-quota-remaining"] == "0"
         assert int(spent.headers["x-stella-quota-reset"]) % 86_400 == 0
+        assert re.fullmatch(r'"runs-a-day";r=0;t=[1-9][0-9]*', spent.headers["ratelimit"])
 
 
 def test_clients_that_come_back_when_told_all_succeed_and_the_cap_holds(start: Callable[..., Any]) -> None:
