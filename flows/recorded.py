@@ -6,9 +6,8 @@ Plain, without an engine: ``step`` is how a stage is run, here and now or as a t
 from __future__ import annotations
 
 import shutil
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,13 +21,14 @@ from flows.errors import (
     SigningFailedError,
     ValidationError,
 )
+from flows.heartbeat import beating
 from flows.pipeline import plainly, run
 from flows.request import ExportRequest, prepare
 from ledger import distributions, events, runs, states
 from ledger.times import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from flows.pipeline import Exported, Step
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 TELL_SECONDS = 1
 """Progress is told no more often."""
 
-HEARTBEAT_SECONDS = 5
 ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
     (EmptySelectionError, "empty"),
     (BaseMissingError, "base_missing"),
@@ -132,7 +131,7 @@ def perform(
         row = runs.find(connection, run_id, tenant=None)
     folder = here.bundles / row["tenant"] / run_id
     try:
-        with _beating(ledger, run_id, here.clock):
+        with beating(partial(_beat, ledger, run_id, here.clock)):
             return _perform(ledger, row, here, folder, step)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -231,20 +230,6 @@ def described(error: Exception) -> tuple[str, dict[str, Any]]:
     }
 
 
-@contextmanager
-def _beating(ledger: Ledger, run_id: str, clock: Callable[[], int]) -> Iterator[None]:
-    """Say every few seconds that the process is alive."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(HEARTBEAT_SECONDS):
-            with ledger.writing() as connection:
-                states.heartbeat(connection, run_id, now=clock())
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+def _beat(ledger: Ledger, run_id: str, clock: Callable[[], int]) -> None:
+    with ledger.writing() as connection:
+        states.heartbeat(connection, run_id, now=clock())
