@@ -16,7 +16,7 @@ from server import views
 from server.context import Reply
 from server.models import RunRequest, checked
 from server.problems import CONFLICT, EMPTY, INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
-from server.runs import check, find, profile_of, snapshot_of, take
+from server.runs import check, check_selectors, find, profile_of, snapshot_of, take
 from server.waiting import STATUS_OF
 
 if TYPE_CHECKING:
@@ -89,13 +89,15 @@ def retry(service: Service, call: Call, connection: Connection) -> Reply:
             details=[{"status": row["status"]}],
         )
     loaded = profile_of(service, call.caller.tenant, row["profile_id"])
+    selectors = json.loads(row["selectors"])
+    check_selectors(loaded, selectors, call)
     again = Submission(
         tenant=row["tenant"],
         profile_id=row["profile_id"],
         profile_base=row["profile_base"],
         profile_revision=loaded.revision,
         profile_commit=loaded.commit,
-        selectors=json.loads(row["selectors"]),
+        selectors=selectors,
         policy_snapshot_id=row["policy_snapshot_id"],
         options=json.loads(row["options"]),
         priority=row["priority"],

@@ -73,7 +73,7 @@ def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
         Problem: Something of it is not as it should be.
     """
     loaded = profile_of(service, call.caller.tenant, asked.profile_id)
-    _selectors(loaded, asked.selectors, call)
+    check_selectors(loaded, asked.selectors, call)
     snapshot_of(loaded, asked)
     if asked.options.as_of is not None:
         _instant(asked.options.as_of)
@@ -186,17 +186,20 @@ def profile_of(service: Service, tenant: str, profile_id: str, *, inactive: bool
     return found.loaded
 
 
-def _selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call) -> None:
-    """Refuse selectors that are none, or of others' tenants."""
-    tenants = given.get("tenants")
-    if isinstance(tenants, list):
-        foreign = [each for each in tenants if each not in call.caller.tenants]
-        if foreign:
-            raise Problem(403, FORBIDDEN, f"selectors.tenants: {foreign[0]!r} is none of the caller's tenants")
+def check_selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call) -> None:
+    """Refuse selectors that are none, or of others' tenants, whether the run names them or its profile does.
+
+    Raises:
+        Problem: They are so.
+    """
+    merged = {"tenants": [call.caller.tenant], **merge(loaded.profile.selectors, given)}
     try:
-        parse_selectors({"tenants": [call.caller.tenant], **merge(loaded.profile.selectors, given)})
+        selectors = parse_selectors(merged)
     except ValidationError as error:
         raise validation(error, "selectors") from error
+    foreign = [each for each in selectors.tenants if each not in call.caller.tenants]
+    if foreign:
+        raise Problem(403, FORBIDDEN, f"selectors.tenants: {foreign[0]!r} is none of the caller's tenants")
 
 
 def validation(error: ValidationError, under: str) -> Problem:

@@ -142,6 +142,16 @@ def test_another_tenants_profile_is_not_there(running: Any) -> None:
     assert same.status_code == 201, "ids are each tenant's own"
 
 
+def test_a_profile_does_not_reach_what_its_tenant_may_not(running: Any) -> None:
+    made = running.http.post("/profiles", json=DAILY | {"profileId": "prof-spy", "selectors": {"tenants": ["other"]}})
+    assert made.status_code == 201
+    for path in ("/runs", "/runs:plan"):
+        answer = running.http.post(path, json={"profileId": "prof-spy"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "ERR_EXPORT_FORBIDDEN"), answer.text
+    assert running.http.get("/runs").json()["items"] == []
+    assert running.submit(profileId="prof-spy", selectors={"tenants": ["acme"]})
+
+
 def test_a_key_makes_one_profile(running: Any) -> None:
     key = {"Idempotency-Key": "6c84fb90-12c4-11e1-840d-7b25c5ee775a"}
     first = running.http.post("/profiles", json=DAILY, headers=key)
