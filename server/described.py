@@ -217,8 +217,8 @@ FACTS = {
         headers=(
             Parameter(
                 name="Last-Event-ID",
-                description="Id of the last event that the client has seen; what follows is sent.",
-                schema={"type": "integer", "minimum": 0, "maximum": 10**MAX_SEQ_DIGITS - 1},
+                description="Id of the last event that the client has seen; what follows is sent. Empty is none.",
+                schema={"type": ["integer", "null"], "minimum": 0, "maximum": 10**MAX_SEQ_DIGITS - 1},
             ),
         ),
         media={SSE: None, NDJSON: answers.EventLine},

@@ -109,12 +109,13 @@ def last_event_id(headers: Mapping[str, str], query: Mapping[str, str]) -> int:
     """Return the seq of the last event that a client has; 0 when it has none.
 
     The header ``Last-Event-ID`` counts before the parameter ``lastEventId``, which is for clients that cannot set
-    headers.
+    headers; both must be good.
 
     Raises:
         Problem: It is no event's id (400).
     """
-    text = headers.get("last-event-id") or query.get("lastEventId") or "0"
-    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_SEQ_DIGITS):
-        raise invalid("Last-Event-ID", f"{text[:40]!r} is no event's id")
-    return int(text)
+    given = {"Last-Event-ID": headers.get("last-event-id"), "lastEventId": query.get("lastEventId")}
+    for name, text in given.items():
+        if text and not (text.isascii() and text.isdecimal() and len(text) <= MAX_SEQ_DIGITS):
+            raise invalid(name, f"{text[:40]!r} is no event's id")
+    return int(given["Last-Event-ID"] or given["lastEventId"] or "0")

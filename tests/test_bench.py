@@ -38,3 +38,13 @@ def test_every_side_of_the_benchmark_of_downloads_runs(tmp_path: Path) -> None:
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[1:] if line.strip()}
     assert all(float(rows[side][1]) > 0 for side in ("bundle", "ranges", "stock"))
     assert (tmp_path / "download-3").stat().st_size == 3 << 20
+
+
+def test_every_part_of_the_benchmark_of_the_service_runs_that_needs_no_prefect(tmp_path: Path) -> None:
+    few = ["--submissions", "2", "--stored", "50", "--lists", "1", "--without-prefect"]
+    command = [sys.executable, BENCH / "service.py", "--folder", tmp_path, *few]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    medians = {line[:32].strip(): float(line[32:].split()[0].replace(",", "")) for line in done.stdout.splitlines()[1:]}
+    assert all(median > 0 for median in medians.values())
+    assert {"accepted, Prefect away", "bare, beside it", "list", "list, of a trace"} < medians.keys()

@@ -242,8 +242,10 @@ def test_the_header_counts_before_the_parameter(header: str | None, parameter: s
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "x", "+1", "٣", "9" * 5000, " 1"])
-def test_what_is_no_events_id_is_refused(text: str) -> None:
+@pytest.mark.parametrize("place", ["header", "parameter", "parameter beside a good header"])
+def test_what_is_no_events_id_is_refused(text: str, place: str) -> None:
+    header = {"header": {"last-event-id": text}, "parameter": {}}.get(place, {"last-event-id": "7"})
     with pytest.raises(Problem, match="is no event's id") as refused:
-        last_event_id({"last-event-id": text}, {})
+        last_event_id(header, {} if place == "header" else {"lastEventId": text})
     assert (refused.value.status, refused.value.code) == (400, "ERR_EXPORT_001")
     assert len(refused.value.message) < 100
