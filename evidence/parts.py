@@ -44,6 +44,7 @@ TAIL = 8
 
 DIGEST_DIGITS = 32
 _NAMED = re.compile(rf"part-[0-9a-f-]{{36}}-([0-9a-f]{{{DIGEST_DIGITS}}})\.parquet")
+_UNFINISHED = re.compile(r"part-[0-9a-f-]{36}\.parquet")
 
 LONGEST_STATISTIC = 256
 """Characters of a smallest or largest value; a table with longer ones goes without them."""
@@ -115,6 +116,11 @@ class _Part:
     def discard(self) -> None:
         self._writer.close()
         self.path.unlink(missing_ok=True)
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is a part that was written here, or was being written; what others write has other names."""
+    return bool(_NAMED.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name))
 
 
 def check_footer(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidence.errors import UNWRITABLE, StorageError, reason_of
+from evidence.sweep import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ ALIVE = "alive"
 def scratch_folder(store: Store) -> Iterator[Path]:
     """Make a folder below the store, so that rows are staged on its disk.
 
-    Folders of calls that were killed are removed on the way.
+    What calls that were killed left is removed on the way: their folders, and what they wrote to tables.
 
     Raises:
         StorageError: It cannot be made, or what is written below it cannot be written.
@@ -34,6 +35,7 @@ def scratch_folder(store: Store) -> Iterator[Path]:
         # Under the lock nobody takes a folder for abandoned that is only not locked yet.
         with store.lock():
             _remove_abandoned(store.folder)
+            sweep(store)
             made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=store.folder, ignore_cleanup_errors=True)
             alive = Path(made.name, ALIVE).open("w")  # noqa: SIM115 - it is closed below
             fcntl.flock(alive, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
 """The evidence store: Delta tables, and snapshots that pin one version of each.
 
 Readers use only snapshots. A snapshot is one row, committed last, so nobody ever sees half an ingest. What a crashed
-ingest left in a table is of no snapshot, and is taken out of the table by whoever writes to it next.
+ingest left in a table is of no snapshot: the next ingest takes it out of the table, and off the disk.
 """
 
 from __future__ import annotations
@@ -74,11 +74,9 @@ class Store:
         Raises:
             StorageError: There is no such snapshot, or the store cannot be read.
         """
-        rows = [row for row in self._snapshots() if number is None or row["id"] == number]
-        if rows:
-            row = max(rows, key=lambda row: row["id"])
-            tables = {name: TableVersion(name, version) for name, version in row["tables"]}
-            return Snapshot(row["id"], row["revision"], tables)
+        found = [each for each in self.snapshots() if number is None or each.id == number]
+        if found:
+            return max(found, key=lambda each: each.id)
         if number in (None, EMPTY.id):
             return EMPTY
         raise StorageError(
@@ -117,12 +115,21 @@ class Store:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _snapshots(self) -> list[dict[str, Any]]:
+    def snapshots(self) -> list[Snapshot]:
+        """Return all snapshots that there are, in no particular order.
+
+        Raises:
+            StorageError: The store cannot be read.
+        """
         if self.tables.exists(SNAPSHOTS):
-            return self.tables.read(SNAPSHOTS)
+            return [_snapshot_of(row) for row in self.tables.read(SNAPSHOTS)]
         if left := [name for name in PINNED if self.tables.exists(name)]:
             raise StorageError(f"the store {self.root} has tables ({', '.join(left)}) but no snapshots", advice=DAMAGED)
         return []
+
+
+def _snapshot_of(row: dict[str, Any]) -> Snapshot:
+    return Snapshot(row["id"], row["revision"], {name: TableVersion(name, version) for name, version in row["tables"]})
 
 
 class Writing:

@@ -153,6 +153,12 @@ class Tables:
             opened.update_incremental()
             return int(opened.version())
 
+    def put_back(self, table: str, version: int | None) -> None:
+        """Make a version the present one again; None stands for a table without rows. Files stay."""
+        opened = self._open(table)
+        with _writing(table):
+            _put_back(opened, version)
+
     @contextmanager
     def _kept_if_committed(self, table: str, parts: list[AddAction | RemoveAction]) -> Iterator[None]:
         """Remove parts when their commit fails; a commit that failed after it was made keeps them."""
