@@ -117,7 +117,7 @@ def _is_minified(document: bytes) -> bool:
     Raises:
         ValueError, RecursionError: It is no JSON.
     """
-    json.loads(document)
+    json.loads(document, parse_int=str)  # Python refuses to make numbers of more than 4,300 digits
     return msgspec.json.format(document, indent=-1) == document
 
 

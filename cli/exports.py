@@ -14,7 +14,7 @@ from cli.errors import UsageError
 from cli.options import OUT, format_option, profile_argument, selection_options
 from cli.output import show
 from cli.place import place_of
-from cli.rim import as_of, key_uri, settings, store_root
+from cli.rim import as_of, first_key, key_uri, settings, store_root
 from cli.tracing import timed, timing
 
 if TYPE_CHECKING:
@@ -113,16 +113,18 @@ def run_export(profile: str, wishes: dict[str, Any], *, out: str | None = None, 
     started = time.monotonic()
     configured = settings()
     asked = _request(configured, profile, wishes)
-    # Before sources are read, and a folder and a key are made, for a run that cannot be.
+    # Before sources are read, and a folder is made, for a run that cannot be.
     foreseen = prepare_plan(replace(asked, sources=Sources()))
     if not configured.sources.relations:
         refuse_empty_store(foreseen)
         warn_about(foreseen, wishes)
     place = place_of(out, configured.home, foreseen.profile.layout, force=force)
-    request = replace(asked, key=key_uri(configured.key, configured.home), out=str(place))
+    signer = first_key(configured.key, configured.home)
+    key = "" if signer else key_uri(configured.key, configured.home)
+    request = replace(asked, key=key, out=str(place))
     with progress_bar() as bar:
         step = _watched_on(bar)
-        made, parts = step("plan", lambda: prepare(request, progress=_shown_on(bar)))
+        made, parts = step("plan", lambda: prepare(request, progress=_shown_on(bar), signer=signer))
         exported = run(made, parts, step=step)
     return {**exported.summary(), "seconds": round(time.monotonic() - started, 3)}
 

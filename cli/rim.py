@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from cli.output import note
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bundle.keys import PublicKey, Signer
     from evidence.store import Store
     from flows.settings import Settings
 
@@ -102,6 +104,37 @@ def key_uri(configured: str | None, home: Path) -> str:
     uri = own_key_uri(_development_key(home)) if configured is None else configured
     warn_of_open_key(uri)
     return uri
+
+
+@dataclass(frozen=True)
+class FirstKey:
+    """The home's own key before there is one: it is made when something is to be signed, and not for a run that fails.
+
+    A ``bundle.keys.Signer``.
+    """
+
+    home: Path
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+        return self._made.public
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature over ``data``."""
+        return self._made.sign(data)
+
+    @property
+    def _made(self) -> Signer:
+        from bundle.keys import signer_from_uri
+
+        return signer_from_uri(own_key_uri(_development_key(self.home)))
+
+
+def first_key(configured: str | None, home: Path) -> FirstKey | None:
+    """Return the key that is still to be made; None when one is configured or was made."""
+    made = configured is not None or os.path.lexists(key_folder(home) / f"{DEFAULT_KEY}.key")
+    return None if made else FirstKey(home)
 
 
 @cache

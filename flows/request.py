@@ -28,6 +28,7 @@ from flows.sources.reading import Reading, read_tables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bundle.keys import Signer
     from evidence.store import Snapshot
     from flows.criteria import Selectors
     from flows.profiles import LoadedProfile
@@ -82,8 +83,13 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return msgspec.structs.replace(made, sources=parse_sources(value.get("sources", {}), where="export request"))
 
 
-def prepare(request: ExportRequest, *, progress: Callable[[str, int, int], None] = no_progress) -> tuple[Plan, Parts]:
-    """Open what a request names, and plan it.
+def prepare(
+    request: ExportRequest,
+    *,
+    progress: Callable[[str, int, int], None] = no_progress,
+    signer: Signer | None = None,
+) -> tuple[Plan, Parts]:
+    """Open what a request names, and plan it; a signer that is given takes the place of the request's key.
 
     Raises:
         FlowError: The profile, a selector or the policy snapshot is not as it should be.
@@ -96,7 +102,7 @@ def prepare(request: ExportRequest, *, progress: Callable[[str, int, int], None]
     made = prepare_plan(request, progress=progress, copies=copies)
     parts = Parts(
         out=out,
-        signer=signer_from_uri(request.key),
+        signer=signer or signer_from_uri(request.key),
         workers=request.workers,
         memory_limit=request.memory_limit,
         progress=progress,

@@ -107,6 +107,15 @@ def test_a_full_table_is_compared_without_what_it_leaves_out(
     assert verify(made.path, keys=[made.key], deep=True)
 
 
+def test_numbers_of_any_length_are_verified(make_one: Callable[..., Any], make_record: Callable[..., Any]) -> None:
+    """Longer ones than Python makes integers of, and larger ones than any float."""
+    digits = b"1" * 5_000
+    long = make_record(1, content={"n": "HERE"})
+    long["line"] = long["line"].replace(b'"HERE"', b"[%b,-%b,%b.5,1e999]" % (digits, digits, digits))
+    made = make_one(lines=[long])
+    assert verify(made.path, keys=[made.key], deep=True).manifest.counts.records == 1
+
+
 MISPLACED: dict[str, tuple[str, dict[str, Any], str]] = {
     "an SBOM among advisories": ("advisories", {"kind": "sbom"}, "of kind 'sbom' does not belong here"),
     "an advisory among VEX": ("vex", {}, "of kind 'advisory' does not belong here"),

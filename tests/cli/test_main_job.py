@@ -66,6 +66,37 @@ def test_an_empty_bundle_can_be_asked_for(program: Program, tmp_path: Path) -> N
     assert program.json("bundle", "verify", out, "--key", program.public_key, "--deep")["records"] == 0
 
 
+def test_no_key_is_made_for_a_run_that_comes_to_nothing(fresh: Program, sample_evidence: Path, tmp_path: Path) -> None:
+    fresh.json("ingest", sample_evidence / "vex-fixtures-grype.tar.zst")
+    out = tmp_path / "none.tar.zst"
+    for selector in (("--id", "NOBODY-HAS-THIS"), ("--from", "2999-01-01T00:00:00Z")):
+        said = fresh.error("export", "json-raw", *selector, "--source", "vex-fixtures-grype", "--out", out, code=8)
+        assert "DEVELOPMENT" not in said
+        assert not (fresh.home / "keys").exists()
+        assert not out.exists()
+    made = fresh.done("export", "json-raw", "--out", out).stderr.decode()
+    assert made.count("made a DEVELOPMENT signing key") == 1
+    assert fresh.json("bundle", "verify", out, "--key", fresh.public_key)["verified"]
+
+
+def test_numbers_longer_than_python_reads_go_all_the_way(fresh: Program, tmp_path: Path) -> None:
+    """Python refuses to make an integer of more than 4,300 digits; an upstream that writes one is quoted."""
+    digits = "7" * 10_000
+    numbers = f'{{"n":[{digits},-{digits}],"f":{digits}.5,"e":1e999}}'
+    raw = f'{{"id":"LONG-1","modified":"2026-01-01T00:00:00Z","affected":[],"database_specific":{numbers}}}'
+    (tmp_path / "long.json").write_text(raw)
+    report = fresh.json("ingest", tmp_path / "long.json")
+    assert (report["stored"], report["quarantined"]) == (1, 0)
+    out = tmp_path / "long.tar.zst"
+    fresh.json("export", "json-raw", "--out", out)
+    assert fresh.json("bundle", "verify", out, "--key", fresh.public_key, "--deep")["records"] == 1
+    assert raw in fresh.done("bundle", "cat", out, "--id", "LONG-1").stdout.decode()
+    assert fresh.done("evidence", "show", "LONG-1", "--raw").stdout.decode() == raw
+    for form in ("json", "yaml", "table"):
+        fresh.done("evidence", "show", "LONG-1", "--format", form)
+        fresh.done("bundle", "list", out, "--records", "--format", form)
+
+
 def test_a_policy_export_names_the_snapshot_in_the_findings_it_evaluated(program: Program, tmp_path: Path) -> None:
     out = tmp_path / "policy.tar.zst"
     (name,) = program.json("evidence", "stats")["policySnapshots"]
