@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, insert, select, text
 
-from ledger import events
+from ledger import events, tallies
 from ledger.errors import QuotaError, TooManyRunsError, UnknownRunError
 from ledger.tables import ACTIVE, DISTRIBUTIONS, QUOTAS, RUNS, TENANTS
 from ledger.times import day_of, seconds_to_midnight
@@ -110,6 +110,7 @@ def admit(connection: Connection, asked: Submission, *, now: int, dispatch: bool
         )
     )
     events.add(connection, run_id, 1, events.ACCEPTED, {"profileId": asked.profile_id, "status": "pending"}, now=now)
+    tallies.accepted(connection, asked.tenant, asked.profile_base, now=now)
     return run_id
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
-from ledger import events
+from ledger import events, tallies
 from ledger.errors import FinishedError
 from ledger.runs import find
 from ledger.tables import ACTIVE, RUNS, TERMINAL
@@ -123,6 +123,7 @@ def _end(
     if not _change(connection, run_id, ACTIVE, {**values, "dispatch_at": None}):
         return False
     events.append(connection, run_id, kind, event, now=now)
+    tallies.ended(connection, run_id, size=event.get("bytes"), now=now)
     return True
 
 

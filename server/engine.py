@@ -12,6 +12,7 @@ from ledger import dispatch, idempotency, states
 from ledger.proofs import SharedReplays
 from ledger.times import SECOND
 from server.loops import Loops
+from server.metrics.process import Meters
 from server.prefect_api import ENDED, PrefectError
 
 if TYPE_CHECKING:
@@ -38,11 +39,14 @@ QUIET_ENDS = {"CANCELLED": "canceled", "CANCELLING": "canceled"}
 class Engine:
     """Runs the loops in threads of this process."""
 
-    def __init__(self, ledger: Ledger, prefect: PrefectApi, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, ledger: Ledger, prefect: PrefectApi, clock: Callable[[], int], *, meters: Meters | None = None
+    ) -> None:
         """Do nothing yet."""
+        self._meters = meters or Meters()
         self._ledger, self._prefect, self._clock = ledger, prefect, clock
         self._prepared = False
-        self._loops = Loops(LOG, expected=(PrefectError,))
+        self._loops = Loops(LOG, expected=(PrefectError,), told=self._meters.round)
         self._loops.add("dispatcher", self.dispatch_once, every=DISPATCH_SECONDS)
         self._loops.add("reconciler", self.reconcile_once, every=WATCH_SECONDS)
         self._loops.add("housekeeper", self.forget_old, every=FORGET_SECONDS)
@@ -84,9 +88,11 @@ class Engine:
             LOG.warning("run %s is not dispatched yet: %s", run_id, error)
             with self._ledger.writing() as connection:
                 dispatch.postpone(connection, run_id, tries=row["dispatch_tries"], now=self._clock())
+            self._meters.dispatched("postponed")
             return
         with self._ledger.writing() as connection:
             wanted = dispatch.dispatched(connection, run_id, flow_run)
+        self._meters.dispatched("success")
         if not wanted:
             self._prefect.cancel(flow_run, message="the run was canceled before it was dispatched")
 
@@ -136,6 +142,7 @@ class Engine:
             return states.cancel(connection, run_id, now=now)
         if dispatch.hand_over_again(connection, run_id, row["flow_run_id"], now=now):
             LOG.warning("run %s was lost before it began, and is dispatched again", run_id)
+            self._meters.lost("again")
             return False
         why = "Prefect does not know it any more" if found is None else found.message or found.kind.lower()
         error = {
@@ -143,4 +150,5 @@ class Engine:
             "message": f"the run's process ended without a result: {why}",
             "details": [],
         }
+        self._meters.lost("crashed")
         return states.fail(connection, run_id, error_code="crashed", error=error, now=now)

@@ -22,6 +22,9 @@ ENTRYPOINT = "flows.service.export_run"
 QUEUES = {"high": 1, "standard": 2, "low": 3}
 """Priorities as work queues; 1 goes first."""
 
+HEALTH_SECONDS = 2.0
+"""Who asks whether Prefect is there does not wait for one that hangs."""
+
 PAGE = 200
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 HTTP_CONFLICT, HTTP_UNAVAILABLE = 409, 503
@@ -63,10 +66,10 @@ class PrefectApi:
     def is_ready(self) -> str | None:
         """Return None when Prefect answers, else what is wrong."""
         try:
-            self._call("GET", "/health")
-        except PrefectError as error:
-            return str(error)
-        return None
+            answer = self._http.get("/health", timeout=HEALTH_SECONDS)
+        except httpx.HTTPError as error:
+            return f"Prefect cannot be reached: {error}"
+        return None if answer.is_success else f"Prefect answers {answer.status_code}"
 
     def prepare(self) -> None:
         """Make the work pool with its queues, and the flow, unless they are there."""

@@ -29,6 +29,8 @@ from server.delivery import Delivery
 from server.egress import Egress
 from server.embedded import Embedded
 from server.engine import Engine
+from server.metrics.page import Exposure, exposing
+from server.metrics.process import Meters
 from server.open_door import WARNING, OpenDoor, require_loopback
 from server.prefect_api import PrefectApi
 from server.sending import Sender
@@ -66,6 +68,7 @@ class Serving:
         subject: Who callers are while authentication is off.
         tenant: Whose things, when a request names nobody.
         egress: What webhooks may reach.
+        metrics: Who is told numbers.
     """
 
     home: Path
@@ -79,6 +82,7 @@ class Serving:
     subject: str
     tenant: str
     egress: Egress = field(default_factory=Egress)
+    metrics: Exposure = field(default_factory=Exposure)
 
 
 def serve(wanted: Serving) -> None:
@@ -118,18 +122,19 @@ def _end_quietly() -> None:
 def _parts(wanted: Serving) -> Iterator[ASGIApp]:
     """Start what stands around the application, and end it afterwards."""
     with ExitStack() as stack:
-        ledger = open_ledger(wanted.ledger)
+        meters = Meters()
+        ledger = open_ledger(wanted.ledger, timed=meters.transaction)
         stack.callback(ledger.close)
         vault = open_vault(wanted.home / VAULT_KEY)
-        authenticate = _door(wanted, ledger)
+        authenticate = _door(wanted, ledger, meters)
         profiles = stack.enter_context(ProfileStore(wanted.profiles))
         profiles.seed(datetime.now(UTC))
         prefect = _prefect(wanted, stack)
-        delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock)
+        delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock, meters=meters)
         delivery.start()
         stack.callback(delivery.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.
-        engine = Engine(ledger, prefect, clock)
+        engine = Engine(ledger, prefect, clock, meters=meters)
         engine.start()
         stack.callback(engine.stop)
         service = Service(
@@ -141,9 +146,11 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
             store=str(wanted.home / "evidence"),
             vault=vault,
             egress=wanted.egress,
+            meters=meters,
             ready={"prefect": prefect.is_ready},
         )
-        yield make_app(service, more=_health(service))
+        told = stack.enter_context(exposing(service, wanted.metrics))
+        yield make_app(service, more=(*_health(service), *told))
 
 
 def _prefect(wanted: Serving, stack: ExitStack) -> PrefectApi:
@@ -158,11 +165,12 @@ def _prefect(wanted: Serving, stack: ExitStack) -> PrefectApi:
     return prefect
 
 
-def _door(wanted: Serving, ledger: Ledger) -> Authenticate:
+def _door(wanted: Serving, ledger: Ledger, meters: Meters) -> Authenticate:
     if wanted.auth is None:
         return OpenDoor(subject=wanted.subject, tenant=wanted.tenant)
-    keys = JwksCache(fetcher(wanted.auth.jwks_uri))
-    return Gate(Authenticator(wanted.auth, find_key=keys.find, replays=SharedReplays(ledger)))
+    keys = JwksCache(fetcher(wanted.auth.jwks_uri), told=meters.keys_fetched)
+    known = Authenticator(wanted.auth, find_key=keys.find, replays=SharedReplays(ledger))
+    return Gate(known, refused=meters.auth_refused)
 
 
 def _health(service: Service) -> tuple[Route, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,8 @@ from server.app import make_app
 from server.delivery import Delivery
 from server.egress import Egress, networks
 from server.engine import Engine
+from server.metrics.page import Exposure, exposing
+from server.metrics.process import Meters
 from server.open_door import OpenDoor
 from server.prefect_api import FlowRunState, PrefectError
 from server.running import clock, free_port
@@ -224,9 +226,12 @@ def evidence_home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Pat
 
 
 @contextmanager
-def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **changes: Any) -> Iterator[Running]:
+def serving(
+    home: Path, state: Path, *, prefect: FakePrefect | None = None, metrics: Exposure | None = None, **changes: Any
+) -> Iterator[Running]:
     """Run a service whose ledger and bundles lie in ``state``, over a Prefect of its own or a given one."""
-    ledger = open_ledger(f"sqlite:///{state / 'ledger.db'}")
+    meters = Meters()
+    ledger = open_ledger(f"sqlite:///{state / 'ledger.db'}", timed=meters.transaction)
     here = Installation(
         store=str(home / "evidence"),
         key=f"file:{home / 'keys' / 'default.key'}",
@@ -238,7 +243,7 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
     profiles = ProfileStore(state / "profiles")
     profiles.seed(datetime.now(UTC))
     prefect = prefect or FakePrefect(ledger, here)
-    engine = Engine(ledger, prefect, clock)  # type: ignore[arg-type]
+    engine = Engine(ledger, prefect, clock, meters=meters)  # type: ignore[arg-type]
     service = Service(
         ledger=ledger,
         profiles=profiles,
@@ -248,12 +253,15 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         store=here.store,
         vault=open_vault(state / "webhooks.key"),
         egress=Egress(allow_http=True, networks=networks(["127.0.0.1"])),
+        meters=meters,
+        ready={"prefect": prefect.is_ready},
     )
     service = replace(service, **changes)
-    delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock)
-    port = free_port()
+    delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock, meters=meters)
+    port, stack = free_port(), ExitStack()
+    app = make_app(service, more=stack.enter_context(exposing(service, metrics or Exposure())))
     server = uvicorn.Server(
-        uvicorn.Config(make_app(service), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -269,6 +277,7 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         running.http.close()
         server.should_exit = True
         thread.join()
+        stack.close()
         delivery.stop()
         engine.stop()
         profiles.close()
