@@ -227,9 +227,18 @@ def evidence_home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Pat
 
 @contextmanager
 def serving(
-    home: Path, state: Path, *, prefect: FakePrefect | None = None, metrics: Exposure | None = None, **changes: Any
+    home: Path,
+    state: Path,
+    *,
+    prefect: FakePrefect | None = None,
+    metrics: Exposure | None = None,
+    port: int | None = None,
+    **changes: Any,
 ) -> Iterator[Running]:
-    """Run a service whose ledger and bundles lie in ``state``, over a Prefect of its own or a given one."""
+    """Run a service whose ledger and bundles lie in ``state``, over a Prefect of its own or a given one.
+
+    ``port`` is for one that takes the place of another.
+    """
     meters = Meters()
     ledger = open_ledger(f"sqlite:///{state / 'ledger.db'}", timed=meters.transaction)
     here = Installation(
@@ -258,7 +267,7 @@ def serving(
     )
     service = replace(service, **changes)
     delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock, meters=meters)
-    port, stack = free_port(), ExitStack()
+    port, stack = port or free_port(), ExitStack()
     app = make_app(service, more=stack.enter_context(exposing(service, metrics or Exposure())))
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
