@@ -43,6 +43,16 @@ def heartbeat(connection: Connection, run_id: str, *, now: int) -> bool:
     return _change(connection, run_id, ACTIVE, {"heartbeat_at": now})
 
 
+def release(connection: Connection, run_id: str) -> bool:
+    """Say that a run's process was made to end, left nothing, and could begin anew; return False when it is over."""
+    return _change(connection, run_id, ACTIVE, {"heartbeat_at": None})
+
+
+def is_released(row: Mapping[str, Any]) -> bool:
+    """Whether a run has begun, and nobody is at work at it any more."""
+    return row["status"] == "running" and row["heartbeat_at"] is None
+
+
 def progress(
     connection: Connection, run_id: str, state: Mapping[str, Any], event: Mapping[str, Any], *, now: int
 ) -> bool:

@@ -25,7 +25,10 @@ class Loops:
     def __init__(
         self, log: logging.Logger, *, expected: tuple[type[Exception], ...] = (), told: Told = lambda _name, _how: None
     ) -> None:
-        """Log failures, those that are ``expected`` now and then in one line; ``told`` hears of every round."""
+        """Log failures, those that are ``expected`` now and then in one line, and once while they stay the same.
+
+        ``told`` hears of every round.
+        """
         self._log = log
         self._told = told
         self._expected = expected
@@ -48,16 +51,20 @@ class Loops:
             thread.join(None if seconds is None else seconds / len(self.threads))
 
     def _run(self, once: Callable[[], object], every: float) -> None:
+        said = ""
         while not self._ended.is_set():
             pause = every
             name = threading.current_thread().name
             try:
                 has_more = once()
                 self._told(name, "worked" if has_more else "idle")
+                said = ""
                 if has_more:
                     continue
             except self._expected as error:
-                self._log.warning("%s", error)
+                if str(error) != said:
+                    self._log.warning("%s", error)
+                said = str(error)
                 self._told(name, "failed")
                 pause = max(every, AFTER_ERROR_SECONDS)
             except Exception:  # noqa: BLE001 - the class says why

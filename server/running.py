@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
-import socket
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -27,8 +28,9 @@ from server.auth.jwks import JwksCache
 from server.context import JSON, dumps
 from server.delivery import Delivery
 from server.egress import Egress
-from server.embedded import Embedded
-from server.engine import Engine
+from server.embedded import Embedded, kept_port
+from server.embedded import free_port as free_port
+from server.engine import Engine, Surroundings, unknown
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
 from server.open_door import WARNING, OpenDoor, require_loopback
@@ -129,19 +131,21 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         authenticate = _door(wanted, ledger, meters)
         profiles = stack.enter_context(ProfileStore(wanted.profiles))
         profiles.seed(datetime.now(UTC))
-        prefect = _prefect(wanted, stack)
+        prefect, workers_since = _prefect(wanted, stack)
         delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock, meters=meters)
         delivery.start()
         stack.callback(delivery.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.
-        engine = Engine(ledger, prefect, clock, meters=meters)
+        bundles = wanted.home / "bundles"
+        around = Surroundings(workers_since=workers_since, clean=partial(_clean, bundles))
+        engine = Engine(ledger, prefect, clock, meters=meters, surroundings=around)
         engine.start()
         stack.callback(engine.stop)
         service = Service(
             ledger=ledger,
             profiles=profiles,
             authenticate=authenticate,
-            bundles=wanted.home / "bundles",
+            bundles=bundles,
             clock=clock,
             store=str(wanted.home / "evidence"),
             vault=vault,
@@ -153,16 +157,28 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         yield make_app(service, more=(*_health(service), *told))
 
 
-def _prefect(wanted: Serving, stack: ExitStack) -> PrefectApi:
-    """Return the Prefect that there is, or start one that ends with the stack."""
-    port = free_port()
-    prefect = PrefectApi(wanted.prefect or f"http://127.0.0.1:{port}/api")
+def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Callable[[], int]]:
+    """Return the Prefect that there is, or start one that ends with the stack; and what tells since when its worker is.
+
+    Workers of a Prefect that was there already are others'.
+    """
+    if wanted.prefect is not None:
+        prefect = PrefectApi(wanted.prefect)
+        stack.callback(prefect.close)
+        return prefect, unknown
+    folder = wanted.home / "prefect"
+    port = kept_port(folder)
+    prefect = PrefectApi(f"http://127.0.0.1:{port}/api")
     stack.callback(prefect.close)
-    if wanted.prefect is None:
-        embedded = Embedded(wanted.home, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
-        embedded.start()
-        stack.callback(embedded.stop)
-    return prefect
+    embedded = Embedded(folder, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
+    embedded.start()
+    stack.callback(embedded.stop)
+    return prefect, embedded.workers_since
+
+
+def _clean(bundles: Path, run: Mapping[str, Any]) -> None:
+    """Remove what the process of a run left that ended without it."""
+    shutil.rmtree(bundles / run["tenant"] / run["run_id"], ignore_errors=True)
 
 
 def _door(wanted: Serving, ledger: Ledger, meters: Meters) -> Authenticate:
@@ -196,10 +212,3 @@ def _told(request: Request, status: int, body: Mapping[str, Any]) -> Response:
 def clock() -> int:
     """Return the time, in microseconds since the epoch: the only clock of the service."""
     return time.time_ns() // 1000
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -24,12 +24,13 @@ from ledger.vault import open_vault
 from server.app import make_app
 from server.delivery import Delivery
 from server.egress import Egress, networks
-from server.engine import Engine
+from server.embedded import free_port
+from server.engine import Engine, Surroundings
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
 from server.open_door import OpenDoor
 from server.prefect_api import FlowRunState, PrefectError
-from server.running import clock, free_port
+from server.running import clock
 from server.sending import Sender
 from server.service import Service
 
@@ -44,7 +45,7 @@ class FakePrefect:
     """Does what Prefect does, in threads of this process: each flow run is one, begun when ``held`` lets it."""
 
     def __init__(self, ledger: Ledger, here: Installation) -> None:
-        self._ledger, self._here = ledger, here
+        self._ledger, self.here = ledger, here
         self._states: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self.held = threading.Event()
@@ -77,6 +78,10 @@ class FakePrefect:
         if self._states[flow_run_id] == "SCHEDULED":
             self._states[flow_run_id] = "CANCELLED"
 
+    def give_up(self, flow_run_id: str, *, message: str) -> None:  # noqa: ARG002 - as the real one
+        self._look("give up")
+        self._states[flow_run_id] = "CRASHED"
+
     def is_ready(self) -> str | None:
         return "down" if self.is_down else None
 
@@ -84,6 +89,10 @@ class FakePrefect:
         """Begin a flow run as its process does, and do nothing further."""
         with self._ledger.writing() as connection:
             assert states.start(connection, run_id, flow_run_id=f"flow-{run_id}", now=clock())
+
+    def take(self, run_id: str) -> None:
+        """Have a worker take a flow run, and do nothing further."""
+        self._states[f"flow-{run_id}"] = "PENDING"
 
     def crash(self, run_id: str) -> None:
         """End a flow run as a killed process does: without a word."""
@@ -109,7 +118,7 @@ class FakePrefect:
             return
         self._states[name] = "RUNNING"
         try:
-            perform(self._ledger, run_id, self._here, flow_run_id=name, attempt=attempt)
+            perform(self._ledger, run_id, self.here, flow_run_id=name, attempt=attempt)
         except CanceledRunError:
             self._states[name] = "CANCELLED"
         except Exception:  # noqa: BLE001 - as an engine
@@ -231,6 +240,7 @@ def serving(
     state: Path,
     *,
     prefect: FakePrefect | None = None,
+    surroundings: Surroundings | None = None,
     metrics: Exposure | None = None,
     port: int | None = None,
     **changes: Any,
@@ -252,7 +262,7 @@ def serving(
     profiles = ProfileStore(state / "profiles")
     profiles.seed(datetime.now(UTC))
     prefect = prefect or FakePrefect(ledger, here)
-    engine = Engine(ledger, prefect, clock, meters=meters)  # type: ignore[arg-type]
+    engine = Engine(ledger, prefect, clock, meters=meters, surroundings=surroundings)  # type: ignore[arg-type]
     service = Service(
         ledger=ledger,
         profiles=profiles,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from server.running import free_port
+from server.embedded import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
