@@ -29,7 +29,6 @@ from server.context import JSON, dumps
 from server.delivery import Delivery
 from server.egress import Egress
 from server.embedded import Embedded, kept_port
-from server.embedded import free_port as free_port
 from server.engine import Engine, Surroundings, unknown
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters

@@ -15,7 +15,7 @@ import pytest
 
 from client import ApiError, Client, Retries, UnreachableError
 from ledger.runs import Limits
-from server.running import free_port
+from server.embedded import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ledger.runs import Limits
 from server.egress import networks
+from server.embedded import free_port
 from server.metrics.page import Exposure
-from server.running import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable

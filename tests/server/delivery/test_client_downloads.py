@@ -16,7 +16,7 @@ import pytest
 
 from client import BusyError, Client, DamagedError, Retries, UnexpectedError, UnreachableError
 from client.parts import DIGITS
-from server.running import free_port
+from server.embedded import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
