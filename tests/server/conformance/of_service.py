@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.server.conformance.statements import Table
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from tests.server.conformance.walking import Walk
 
 TABLE = Table()
+ARCHITECTURE = Path(__file__).parents[3] / "docs" / "architecture.md"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -21,6 +24,15 @@ def _trace(walk: Walk) -> None:
     (found,) = walk.acme.get("/runs", params={"traceId": TRACE}).json()["items"]
     assert found["runId"] == made.json()["runId"]
     walk.acme.post(f"/runs/{found['runId']}:cancel")
+
+
+@TABLE.proves("8", "/metrics tells every metric that the architecture lists, without a token")
+def _metrics(walk: Walk) -> None:
+    text = walk.plain("/metrics").text
+    listed = re.findall(r"^\| `(export_center_\w+)`", ARCHITECTURE.read_text(), re.MULTILINE)
+    assert len(listed) > 30
+    assert [name for name in listed if f"# TYPE {name} " not in text] == []
+    assert 'export_center_runs_ended_total{profile="json-raw",status="success",tenant="acme"}' in text
 
 
 @TABLE.proves("8", "health and readiness answer without a token")
