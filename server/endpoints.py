@@ -140,8 +140,7 @@ _ROWS = (
         response=answers.Pinged,
     ),
     Endpoint(
-        method="POST", path=f"{WEBHOOK}:enable", handler=webhooks.enable, scope=Scope.MANAGE, section="7",
-        mutation=True,
+        method="POST", path=f"{WEBHOOK}:enable", handler=webhooks.enable, scope=Scope.MANAGE, mutation=True,
         summary="Send to a webhook again that was disabled.",
         response=answers.Webhook,
     ),
