@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,13 +13,12 @@ from cli.output import emit, show
 from cli.rim import open_store, settings
 from cli.streams import show_each
 
-if TYPE_CHECKING:
-    from evidence.store import Snapshot, Store
-
 KINDS = ("advisory", "vex", "sbom", "finding")
 """Of evidence.schema, which ``--help`` need not load."""
 
 tenant_option = click.option("--tenant", metavar="T", type=TEXT, help="Whose records; else those of the settings.")
+
+everybody_option = click.option("--all-tenants", "everybody", is_flag=True, help="Everybody's, whatever the tenant.")
 
 LISTED = 25
 """How many lines of a group a table shows; the rest is summed up, and in full in the other formats."""
@@ -34,19 +33,26 @@ def evidence() -> None:
 
 
 @evidence.command()
+@tenant_option
+@everybody_option
 @click.option("--snapshot", metavar="N", type=int, help="Number of a snapshot; else the newest.")
 @format_option
-def stats(snapshot: int | None, wanted: str | None) -> None:
-    """Count what the store holds, quarantine included.
+def stats(tenant: str | None, everybody: bool, snapshot: int | None, wanted: str | None) -> None:
+    """Count what the store holds of a tenant, quarantine included.
+
+    What all tenants share is counted too.
 
     Example: export-center evidence stats --format json
     """
+    from evidence.stats import policy_snapshot_ids
     from evidence.stats import stats as count
 
+    tenants = whose(tenant, everybody=everybody)
     store = open_store()
     chosen = store.snapshot(snapshot)
     warn_of_empty_store(chosen.id)
-    value = count(store, chosen) | {"policySnapshots": _policy_snapshots(store, chosen)}
+    value = count(store, chosen, tenants=tenants)
+    value["policySnapshots"] = policy_snapshot_ids(store, chosen, tenants=tenants)
 
     def table() -> Any:
         from cli.tables import rows
@@ -55,11 +61,6 @@ def stats(snapshot: int | None, wanted: str | None) -> None:
         return rows(("what", "", "documents"), _listed({**value, "policySnapshots": ids}))
 
     show(value, wanted, table=table)
-
-
-def _policy_snapshots(store: Store, snapshot: Snapshot) -> list[str]:
-    """Return the ids that --policy-snapshot takes."""
-    return sorted(set(store.rows(snapshot, "policy_snapshots").to_table(columns=["id"])["id"].to_pylist()))
 
 
 def _listed(value: dict[str, Any]) -> list[tuple[str, str, int | None]]:
@@ -78,13 +79,17 @@ def _listed(value: dict[str, Any]) -> list[tuple[str, str, int | None]]:
 
 @evidence.command()
 @click.argument("locator", required=False, type=TEXT)
+@tenant_option
+@everybody_option
 @click.option("--source", metavar="S", type=TEXT, help="Of one feed only.")
 @click.option("--raw", is_flag=True, help="Print the original bytes only; needs LOCATOR.")
 @format_option
-def quarantine(locator: str | None, source: str | None, raw: bool, wanted: str | None) -> None:
-    """List the documents that are quarantined now, and why.
+def quarantine(
+    locator: str | None, tenant: str | None, everybody: bool, source: str | None, raw: bool, wanted: str | None
+) -> None:
+    """List the documents of a tenant that are quarantined now, and why.
 
-    LOCATOR is the path of a file inside its source.
+    Those that all tenants share are listed too. LOCATOR is the path of a file inside its source.
 
     Example: export-center evidence quarantine --source feed-friendsofphp --format json
     """
@@ -93,10 +98,11 @@ def quarantine(locator: str | None, source: str | None, raw: bool, wanted: str |
 
     if raw and locator is None:
         raise UsageError("--raw needs a LOCATOR", advice="`export-center evidence quarantine` lists them.")
-    found = quarantined(open_store(), source=source, locator=locator)
+    tenants = whose(tenant, everybody=everybody)
+    found = quarantined(open_store(), tenants=tenants, source=source, locator=locator)
     if locator is not None and not found:
         raise MemberNotFoundError(
-            f"no document is quarantined under {locator!r}",
+            f"no document {'' if tenants is None else f'of tenant {tenants[0]} '}is quarantined under {locator!r}",
             advice="Locators are compared exactly; `export-center evidence quarantine` lists them.",
         )
     if raw:
@@ -148,6 +154,17 @@ def visible(tenant: str | None) -> tuple[str, ...]:
     from flows.criteria import Selectors, visible_tenants
 
     return visible_tenants(Selectors(tenants=(settings({"tenant": tenant}).tenant,)))
+
+
+def whose(tenant: str | None, *, everybody: bool) -> tuple[str, ...] | None:
+    """Return whose evidence is asked for; None is everybody's.
+
+    Raises:
+        UsageError: One tenant and everybody were asked for.
+    """
+    if everybody and tenant is not None:
+        raise UsageError("--tenant and --all-tenants do not go together", advice="Pass one of them.")
+    return None if everybody else visible(tenant)
 
 
 @evidence.command("show")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +46,7 @@ def ingest(paths: Sequence[Path], strict: bool, wanted: str | None, **options: A
     Example: export-center ingest feeds/osv-pypi.tar.zst sboms/
     """
     report = run_ingest(list(paths), **options)
-    _print_report(report, wanted)
+    _print_report(report, wanted, options["tenant"])
     if strict and report.quarantined:
         raise click.exceptions.Exit(FAILED)
 
@@ -75,7 +76,7 @@ def run_ingest(
         return put(Store(store_root(configured.home)), paths, wishes, progress=show_progress)
 
 
-def _print_report(report: IngestReport, wanted: str | None) -> None:
+def _print_report(report: IngestReport, wanted: str | None, tenant: str | None) -> None:
     """Print what an ingest did: it accounts for every document seen."""
     show(report.to_builtins(), wanted)
     for conflict in report.conflicts[:SHOWN]:
@@ -84,4 +85,5 @@ def _print_report(report: IngestReport, wanted: str | None) -> None:
         note(f"warning: {report.quarantined:,} documents were quarantined, with their bytes and the reason")
         for reason, count in report.reasons.most_common(SHOWN):
             note(f"  {count:>7,}  {reason}")
-        note("`export-center evidence stats` shows all of them")
+        whose = "" if tenant is None else f" --tenant {shlex.quote(tenant)}"
+        note(f"`export-center evidence stats{whose}` counts them by reason, `evidence quarantine{whose}` lists them")

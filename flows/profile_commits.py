@@ -7,28 +7,23 @@ The order, which ``settle`` can take up at any point:
 3. The commit is stored, and written down as pending: the branch, its old and new commit, the files.
 4. The branch moves, if it still stands where it stood. From here on the commit counts.
 5. The work tree and the index follow, file by file, and the locks and the note of 3 are removed.
-
-Locks are hard links to files of ours: whoever finds them after a crash can tell them from those of other programs.
 """
 
 from __future__ import annotations
 
-import fcntl
-import io
-import os
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
-from dulwich.index import ConflictedIndexEntry, IndexEntry, read_index_dict_with_version, write_index_dict
+from dulwich.index import IndexEntry
 from dulwich.objects import ObjectID
-from dulwich.pack import SHA1Writer
 from dulwich.refs import Ref
 
-from bundle.durable import make_durable
 from flows.errors import ProfileConflictError, StorageError
-from flows.profile_git import FOLDER, told
+from flows.profile_faults import told
+from flows.profile_git import FOLDER
+from flows.profile_index import index_bytes, read_index
+from flows.profile_locks import WAIT_SECONDS, Lock, exclusively, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,11 +31,6 @@ if TYPE_CHECKING:
 
     from flows.profile_git import Head, Repository, Signature
 
-Entries = dict[bytes, IndexEntry | ConflictedIndexEntry]
-"""The index: path to what is staged there."""
-
-WAIT_SECONDS = 30.0
-_PAUSE = 0.01
 _FAR_BACK = 1000
 
 
@@ -73,7 +63,7 @@ class Writer:
         self._repository = repository
         self._folder = repository.control / FOLDER
         self._pending = self._folder / "pending.json"
-        self._index_lock = _Lock(self._folder / "index", repository.index_path)
+        self._index_lock = Lock(self._folder / "index", repository.index_path)
 
     @contextmanager
     def locked(self, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
@@ -142,7 +132,7 @@ class Writer:
     def _move(self, head: Head, new: str, changes: tuple[ChangedFile, ...]) -> None:
         """Write down what is about to happen, and let it happen."""
         pending = Pending(head.branch.decode(), head.commit, new, changes)
-        _write(self._pending, msgspec.json.encode(pending))
+        write_whole(self._pending, msgspec.json.encode(pending))
         lock = self._branch_lock(pending)
         lock.take(f"{new}\n".encode())
         self._refuse_moves(head)
@@ -164,8 +154,8 @@ class Writer:
         except FileNotFoundError:
             return None
 
-    def _branch_lock(self, pending: Pending) -> _Lock:
-        return _Lock(self._folder / "branch", self._repository.common / pending.branch)
+    def _branch_lock(self, pending: Pending) -> Lock:
+        return Lock(self._folder / "branch", self._repository.common / pending.branch)
 
     def _happened(self, pending: Pending) -> bool:
         commit = self._repository.commit_of(Ref(pending.branch.encode()))
@@ -183,18 +173,18 @@ class Writer:
     def _check_out(self, file: ChangedFile) -> None:
         place = self._place(file.path)
         place.parent.mkdir(exist_ok=True)
-        _write(place, self._repository.data(file.new), by_way_of=self._folder / "file.new")
+        write_whole(place, self._repository.data(file.new), by_way_of=self._folder / "file.new")
 
     def _index_with(self, files: tuple[ChangedFile, ...]) -> bytes:
         """Return the index in which some files are as committed, unless somebody staged something else there."""
-        entries, version = _read_index(self._repository.index_path)
+        entries, version = read_index(self._repository.index_path)
         for file in files:
             name = file.path.encode()
             staged = getattr(entries.get(name), "sha", None)
             if staged == (None if file.old is None else file.old.encode()):
                 blob = ObjectID(file.new.encode())
                 entries[name] = IndexEntry((0, 0), (0, 0), 0, 0, 0o100644, 0, 0, 0, blob)
-        return _index_bytes(entries, version)
+        return index_bytes(entries, version)
 
     def _refuse_moves(self, head: Head) -> None:
         if self._repository.head() != head:
@@ -217,7 +207,7 @@ class Writer:
                 )
 
     def _refuse_edits(self, old: Mapping[str, str | None]) -> None:
-        entries, _ = _read_index(self._repository.index_path)
+        entries, _ = read_index(self._repository.index_path)
         for path, blob in old.items():
             committed = None if blob is None else self._repository.data(blob)
             staged = getattr(entries.get(path.encode()), "sha", None)
@@ -239,119 +229,3 @@ class Writer:
             return self._place(path).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
-
-
-class _Lock:
-    """A lock as git has it, ``NAME.lock`` beside the file it protects, known as ours by a second name."""
-
-    def __init__(self, ours: Path, target: Path) -> None:
-        self._ours = ours
-        self._target = target
-        self._lock = target.with_name(f"{target.name}.lock")
-
-    def is_ours(self) -> bool:
-        try:
-            return self._lock.samefile(self._ours)
-        except FileNotFoundError:
-            return False
-
-    def is_theirs(self) -> bool:
-        return self._lock.exists() and not self.is_ours()
-
-    def take(self, content: bytes = b"") -> None:
-        """Take the lock, unless it is ours already.
-
-        Raises:
-            StorageError: Another program holds it, for too long.
-        """
-        if self.is_ours():
-            return
-        _write(self._ours, content)
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        until = time.monotonic() + WAIT_SECONDS
-        while not self._linked():
-            if time.monotonic() > until:
-                raise StorageError(
-                    f"{self._lock} is held by another program", advice="When no git is at work there, remove that file."
-                )
-            time.sleep(_PAUSE)
-
-    def put(self, content: bytes | None = None) -> None:
-        """Put the lock's content, or another, in the place of the file; the lock ends with it."""
-        if content is not None:
-            with self._ours.open("r+b") as file:
-                file.truncate()
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        self._lock.replace(self._target)
-        make_durable(self._target.parent)
-        self._ours.unlink(missing_ok=True)
-
-    def drop(self) -> None:
-        """Give the lock up, if it is ours."""
-        if self.is_ours():
-            self._lock.unlink()
-        self._ours.unlink(missing_ok=True)
-
-    def _linked(self) -> bool:
-        try:
-            self._lock.hardlink_to(self._ours)
-        except FileExistsError:
-            return False
-        return True
-
-
-@contextmanager
-def exclusively(lock: Path, path: Path, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
-    """Keep other processes, and other threads, away from the profiles in a place.
-
-    Raises:
-        StorageError: Somebody does not let go.
-    """
-    with lock.open("wb") as file:
-        until = time.monotonic() + wait
-        while not _locked(file.fileno()):
-            if time.monotonic() >= until:
-                raise StorageError(f"the profiles in {path} are being written", advice="Try again later.")
-            time.sleep(_PAUSE)
-        yield
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _read_index(path: Path) -> tuple[Entries, int]:
-    try:
-        with path.open("rb") as file:
-            entries, version, extensions = read_index_dict_with_version(file)
-    except FileNotFoundError:
-        return {}, 2
-    if any(extension.signature[:1].islower() for extension in extensions):
-        raise StorageError(f"{path} is split or sparse", advice="Use a plain clone for profiles.")
-    return entries, version
-
-
-def _index_bytes(entries: Entries, version: int) -> bytes:
-    """Return an index; caches that git keeps in it are left out, for they would be stale."""
-    buffer = io.BytesIO()
-    writer = SHA1Writer(buffer)
-    write_index_dict(writer, entries, version=version)
-    writer.write_sha()
-    return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes, *, by_way_of: Path | None = None) -> None:
-    """Write a file whole or not at all, and durably."""
-    temporary = by_way_of or path.with_name(f"{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    make_durable(path.parent)

@@ -9,21 +9,19 @@ from __future__ import annotations
 import os
 import re
 import stat
-import struct
 import tempfile
 import weakref
-import zlib
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from dulwich.errors import ChecksumMismatch, FileFormatException, NotGitRepository
-from dulwich.objects import Blob, Commit, ObjectID, Tree, parse_tree
+from dulwich.objects import Blob, Commit, ObjectID, Tree
 from dulwich.refs import HEADREF, Ref
 from dulwich.repo import Repo
 
 from flows.errors import StorageError
+from flows.profile_faults import told
+from flows.profile_trees import NOTHING, Change, Trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,23 +34,7 @@ BRANCH = b"main"
 COMMITTER = "export-center"
 FOLDER = "export-center"
 """Where our own files are, inside the control folder."""
-PROFILE_PATH = re.compile(r"((?P<tenant>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})/)?(?P<id>[a-z0-9-]{1,63})\.yaml", re.ASCII)
-"""Files that count as profiles: those of a tenant in its folder, and at the root those that all tenants share."""
-
-TREES = 32
-"""How many trees are remembered."""
-
-Entries = dict[bytes, tuple[int, ObjectID]]
-"""A tree: name to mode and object."""
-
-NOTHING = (0, ObjectID(b""))
-
 _FILE, _FOLDER = 0o100644, 0o040000
-_BROKEN = (
-    KeyError, ValueError, TypeError, AssertionError, AttributeError, ChecksumMismatch, FileFormatException,
-    struct.error, zlib.error,
-)  # fmt: skip
-"""What dulwich raises on damaged repositories."""
 _NO_IDENTITY = re.compile(r"[<>\x00-\x1f]+")
 
 
@@ -70,13 +52,6 @@ class Signature(NamedTuple):
     at: datetime
 
 
-class Change(NamedTuple):
-    """One file that a commit changed: its blob, None when the commit removed it."""
-
-    path: str
-    blob: str | None
-
-
 class Revision(NamedTuple):
     """A commit as far as the history of profiles needs it; ``ours`` when this program made it."""
 
@@ -84,31 +59,6 @@ class Revision(NamedTuple):
     author: str
     at: int
     ours: bool
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turn what a broken repository raises into an error that people can read.
-
-    Raises:
-        StorageError: The repository cannot be read.
-    """
-    try:
-        yield
-    except NotGitRepository as error:
-        raise StorageError(
-            f"{path} is no git repository",
-            advice="Set `profiles` to a git repository, or to a folder that is not there yet.",
-        ) from error
-    except OSError as error:
-        raise StorageError(
-            f"the profiles in {path} cannot be used: {error.filename or ''}: {error.strerror or error}",
-            advice="Check that the folder is there and may be written.",
-        ) from error
-    except _BROKEN as error:
-        raise StorageError(
-            f"the profiles in {path} cannot be read: {type(error).__name__}: {error}", advice="Run `git fsck` there."
-        ) from error
 
 
 class Repository:
@@ -124,7 +74,7 @@ class Repository:
             self._repo = Repo(os.fspath(path))
         # Python's end would otherwise find packs open, and complain.
         self.close = weakref.finalize(self, self._repo.close)
-        self._trees: dict[str, Entries] = {}
+        self._trees = Trees(self._repo.object_store)
         self.path = path
         self.work_tree = None if self._repo.bare else Path(self._repo.path)
         self.control = Path(os.fsdecode(self._repo.controldir()))
@@ -167,7 +117,7 @@ class Repository:
 
     def files(self, commit: str | None) -> dict[str, str]:
         """Return every profile of a commit: path to blob."""
-        return {change.path: change.blob for change in self._between(None, self._tree_of(commit)) if change.blob}
+        return {change.path: change.blob for change in self._trees.between(None, self._tree_of(commit)) if change.blob}
 
     def data(self, blob: str) -> bytes:
         """Return the bytes of a file."""
@@ -187,7 +137,7 @@ class Repository:
 
     def changes(self, commit: str) -> list[Change]:
         """Return the profiles that a commit changed, against its first parent."""
-        return list(self._between(self._tree_of(self._parent(commit)), self._tree_of(commit)))
+        return list(self._trees.between(self._tree_of(self._parent(commit)), self._tree_of(commit)))
 
     def revision(self, commit: str) -> Revision:
         """Return who made a commit and when."""
@@ -222,18 +172,18 @@ class Repository:
         *folders, name = path.split("/")
         tree = self._tree_of(commit)
         for folder in folders:
-            tree = self._below(tree, folder.encode())
-        mode, blob = self._entries(tree).get(name.encode(), NOTHING)
+            tree = self._trees.below(tree, folder.encode())
+        mode, blob = self._trees.entries(tree).get(name.encode(), NOTHING)
         return blob.decode() if stat.S_ISREG(mode) else None
 
     def _with_file(self, tree: str | None, parts: list[str], blob: ObjectID) -> str:
         """Store a tree that has a file at a path, and return its id."""
         name, rest = parts[0].encode(), parts[1:]
         changed = Tree()
-        for known, (mode, found) in self._entries(tree).items():
+        for known, (mode, found) in self._trees.entries(tree).items():
             changed.add(known, mode, found)
         if rest:
-            below = self._with_file(self._below(tree, name), rest, blob)
+            below = self._with_file(self._trees.below(tree, name), rest, blob)
             changed.add(name, _FOLDER, ObjectID(below.encode()))
         else:
             changed.add(name, _FILE, blob)
@@ -252,38 +202,6 @@ class Repository:
         Path(file.name).replace(folder / name[2:])
         return name
 
-    def _between(self, old: str | None, new: str | None) -> Iterator[Change]:
-        yield from self._differing(old, new, "")
-        for name in self._changed_names(old, new):
-            yield from self._differing(self._below(old, name), self._below(new, name), f"{_text(name)}/")
-
-    def _differing(self, old: str | None, new: str | None, prefix: str) -> Iterator[Change]:
-        for name in self._changed_names(old, new):
-            mode, blob = self._entries(new).get(name, NOTHING)
-            path = f"{prefix}{_text(name)}"
-            if PROFILE_PATH.fullmatch(path):
-                yield Change(path, blob.decode() if stat.S_ISREG(mode) else None)
-
-    def _changed_names(self, old: str | None, new: str | None) -> list[bytes]:
-        return sorted({name for name, _ in self._entries(old).items() ^ self._entries(new).items()})
-
-    def _entries(self, tree: str | None) -> Entries:
-        """Return what is in a tree; neighbours in history share most trees, so the last few are remembered."""
-        if tree is None:
-            return {}
-        if tree not in self._trees:
-            while len(self._trees) >= TREES:
-                del self._trees[next(iter(self._trees))]
-            kind, raw = self._repo.object_store.get_raw(ObjectID(tree.encode()))
-            if kind != Tree.type_num:
-                raise TypeError(f"{tree} is no tree")
-            self._trees[tree] = {name: (mode, ObjectID(found)) for name, mode, found in parse_tree(raw, 20)}
-        return self._trees[tree]
-
-    def _below(self, tree: str | None, name: bytes) -> str | None:
-        mode, found = self._entries(tree).get(name, NOTHING)
-        return found.decode() if stat.S_ISDIR(mode) else None
-
     def _tree_of(self, commit: str | None) -> str | None:
         return None if commit is None else str(self._get(commit, Commit).tree.decode())
 
@@ -297,10 +215,6 @@ class Repository:
         if not isinstance(found, kind):
             raise TypeError(f"{name} is no {kind.__name__.lower()}")
         return found
-
-
-def _text(name: bytes) -> str:
-    return name.decode(errors="replace")
 
 
 def _person(identity: bytes) -> tuple[str, str]:

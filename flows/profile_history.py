@@ -17,13 +17,15 @@ import msgspec
 
 import bundle
 from flows.errors import ValidationError
-from flows.profile_git import FOLDER, PROFILE_PATH
+from flows.profile_git import FOLDER
+from flows.profile_trees import PROFILE_PATH
 from flows.profiles import Profile, parse_profile, profile_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flows.profile_git import Change, Repository, Revision
+    from flows.profile_git import Repository, Revision
+    from flows.profile_trees import Change
 
 FREE = frozenset({"schema_version", "name", "description", "distribution", "retention", "schedule", "archived"})
 """Fields that a revision does not depend on; everything else changes what a bundle holds."""

@@ -14,8 +14,10 @@ from dulwich.repo import Repo
 
 import bundle
 from flows.profile_changes import Wanted
-from flows.profile_commits import Writer, exclusively
-from flows.profile_git import BRANCH, COMMITTER, Repository, Signature, told
+from flows.profile_commits import Writer
+from flows.profile_faults import told
+from flows.profile_git import BRANCH, COMMITTER, Repository, Signature
+from flows.profile_locks import exclusively
 from flows.profiles import builtin_bytes, builtin_profiles
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from flows.errors import ProfileNotFoundError, StorageError
 from flows.profile_changes import archiving, creation, new_file, replacement, update
 from flows.profile_commits import Moved, Writer
-from flows.profile_git import COMMITTER, Repository, Signature, told
+from flows.profile_faults import told
+from flows.profile_git import COMMITTER, Repository, Signature
 from flows.profile_history import Book, read_book
 from flows.profile_seed import exists, make_repository, refresh
 from flows.profile_views import StoredProfile, find, owned, shared, visible

@@ -117,7 +117,7 @@ def perform(
     attempt: int = 0,
     step: Step = plainly,
 ) -> dict[str, Any]:
-    """Do a run, and leave it in a terminal state unless this process is made to end.
+    """Do a run, and leave it in a terminal state; or give it back when this process is made to end.
 
     ``attempt`` is how often the engine had lost the run before it asked for this process.
 
@@ -127,15 +127,16 @@ def perform(
     """
     with ledger.writing() as connection:
         if not states.start(connection, run_id, flow_run_id=flow_run_id, attempt=attempt, now=here.clock()):
-            raise CanceledRunError(f"run {run_id} is over, or another flow run does it")
+            raise CanceledRunError(run_id)
         row = runs.find(connection, run_id, tenant=None)
     folder = here.bundles / row["tenant"] / run_id
     try:
         with beating(partial(_beat, ledger, run_id, here.clock)):
             return _perform(ledger, row, here, folder, step)
     except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        _tell_end(ledger, run_id, error, here.clock())
+        if not _is_done(ledger, run_id):
+            shutil.rmtree(folder, ignore_errors=True)
+            _tell_end(ledger, run_id, error, here.clock())
         raise
 
 
@@ -205,10 +206,17 @@ def _publish(ledger: Ledger, row: Mapping[str, Any], exported: Exported, out: Pa
         raise CanceledRunError(run_id)
 
 
+def _is_done(ledger: Ledger, run_id: str) -> bool:
+    """Whether all went well, and this process was made to end too late."""
+    with ledger.reading() as connection:
+        return bool(runs.find(connection, run_id, tenant=None)["status"] == "success")
+
+
 def _tell_end(ledger: Ledger, run_id: str, error: BaseException, now: int) -> None:
     """Write the end of a run that did not go well, as far as this process knows it.
 
-    When it is made to end, and nobody asked for that here, it does not know: whoever watches the engine does.
+    When it is made to end, and nobody asked for that here, it gives the run back: whoever watches the engine knows
+    whether to begin anew.
     """
     with ledger.writing() as connection:
         if runs.find(connection, run_id, tenant=None)["cancel_requested_at"] is not None:
@@ -216,6 +224,8 @@ def _tell_end(ledger: Ledger, run_id: str, error: BaseException, now: int) -> No
         elif isinstance(error, Exception) and not isinstance(error, CanceledRunError):
             code, model = described(error)
             states.fail(connection, run_id, error_code=code, error=model, now=now)
+        elif not isinstance(error, Exception):
+            states.release(connection, run_id)
 
 
 def described(error: Exception) -> tuple[str, dict[str, Any]]:

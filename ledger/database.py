@@ -6,6 +6,7 @@ beginning, wait for their turn, and so never fail half-way because another was f
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from ledger.errors import LedgerError
 from ledger.tables import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -27,11 +28,21 @@ BUSY_MS = 10_000
 """How long a writer waits for its turn in SQLite."""
 
 
+def _untold(_kind: str, _seconds: float) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True)
 class Ledger:
-    """An open ledger."""
+    """An open ledger.
+
+    Attributes:
+        engine: Its database.
+        timed: Told of every transaction: "read" or "write", and the seconds it took, its wait for its turn included.
+    """
 
     engine: Engine
+    timed: Callable[[str, float], object] = _untold
 
     @property
     def is_sqlite(self) -> bool:
@@ -41,7 +52,7 @@ class Ledger:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that writes; it is kept when the block ends well, else nothing of it is."""
-        with self.engine.connect() as connection:
+        with self._timing("write"), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with connection.begin() if not self.is_sqlite else _committing(connection):
@@ -50,11 +61,19 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a connection for reading one consistent state."""
-        with self.engine.connect() as connection:
+        with self._timing("read"), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
             connection.rollback()
+
+    @contextmanager
+    def _timing(self, kind: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timed(kind, time.perf_counter() - began)
 
     def close(self) -> None:
         """Close every connection."""
@@ -71,11 +90,12 @@ def _committing(connection: Connection) -> Iterator[None]:
     connection.commit()
 
 
-def open_ledger(url: str) -> Ledger:
+def open_ledger(url: str, *, timed: Callable[[str, float], object] = _untold) -> Ledger:
     """Open a ledger, and make its tables when they are not there.
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql://USER@HOST/NAME``.
+        timed: Told of every transaction, as ``Ledger.timed`` says.
 
     Raises:
         LedgerError: It cannot be opened.
@@ -88,7 +108,7 @@ def open_ledger(url: str) -> Ledger:
             f"the ledger {make_url(url).render_as_string() if '://' in url else url} cannot be opened: {_why(error)}",
             advice="Check the setting `ledger`, and that the database is there and may be written.",
         ) from error
-    return Ledger(engine)
+    return Ledger(engine, timed)
 
 
 def _why(error: Exception) -> str:

@@ -20,7 +20,10 @@ CLAIM_SECONDS = 30
 SLOWEST_SECONDS = 5
 
 MOST_LOSSES = 3
-"""A run that the engine loses so often before it begins is not handed over again."""
+"""A run whose process ends so often before it begins is not handed over again."""
+
+MOST_RESTARTS = 30
+"""Nor is one that was lost so often because the service, or what stands beside it, was started again."""
 
 
 def claim(connection: Connection, *, now: int, limit: int = 20) -> list[Mapping[str, Any]]:
@@ -54,19 +57,33 @@ def postpone(connection: Connection, run_id: str, *, tries: int, now: int) -> No
     connection.execute(again)
 
 
-def hand_over_again(connection: Connection, run_id: str, flow_run_id: str, *, now: int) -> bool:
-    """Have a run dispatched anew that the engine lost before its process began; return whether that is to be.
+def hand_over_again(
+    connection: Connection, run_id: str, flow_run_id: str, *, most: int = MOST_LOSSES, now: int
+) -> bool:
+    """Have a run dispatched anew that the engine lost before its process began, or whose process gave it back.
 
-    A process of the lost flow run that begins after all finds that the run is another's.
+    Return whether that is to be: it is not when the run was lost ``most`` times before. A process of the lost flow run
+    that begins after all finds that the run is another's.
     """
     lost = (
         (RUNS.c.run_id == run_id)
-        & (RUNS.c.status == "pending")
+        & ((RUNS.c.status == "pending") | ((RUNS.c.status == "running") & RUNS.c.heartbeat_at.is_(None)))
         & (RUNS.c.flow_run_id == flow_run_id)
-        & (RUNS.c.losses < MOST_LOSSES)
+        & (RUNS.c.losses < most)
     )
-    anew = {"flow_run_id": None, "dispatch_at": now, "losses": RUNS.c.losses + 1}
-    return connection.execute(update(RUNS).where(lost).values(**anew)).rowcount == 1
+    anew = {"status": "pending", "started_at": None, "flow_run_id": None, "dispatch_at": now}
+    return connection.execute(update(RUNS).where(lost).values(**anew, losses=RUNS.c.losses + 1)).rowcount == 1
+
+
+def is_unmoved(connection: Connection, row: Mapping[str, Any]) -> bool:
+    """Whether a run is as it was when it was read; it stays so until the transaction ends."""
+    query = select(RUNS.c.run_id).where(
+        RUNS.c.run_id == row["run_id"],
+        RUNS.c.status == row["status"],
+        RUNS.c.flow_run_id == row["flow_run_id"],
+        RUNS.c.heartbeat_at.is_not_distinct_from(row["heartbeat_at"]),
+    )
+    return connection.execute(query.with_for_update()).first() is not None
 
 
 def at_work(connection: Connection) -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, insert, select, text
 
-from ledger import events
+from ledger import events, tallies
 from ledger.errors import QuotaError, TooManyRunsError, UnknownRunError
 from ledger.tables import ACTIVE, DISTRIBUTIONS, QUOTAS, RUNS, TENANTS
 from ledger.times import day_of, seconds_to_midnight
@@ -67,24 +67,22 @@ class Usage:
         return max(self.limit - self.used, 0)
 
 
-def submit(
-    connection: Connection, asked: Submission, *, limits: Limits, now: int, flow_run_id: str | None = None
-) -> str:
+def submit(connection: Connection, asked: Submission, *, limits: Limits, now: int) -> str:
     """Take a run in: its row, its number, its first event; return its id.
 
     Everything happens in the caller's transaction, which must be one that writes: the counts are exact, however many
-    servers submit at once. A run that the engine began of itself comes with its ``flow_run_id``, and is not dispatched.
+    servers submit at once.
 
     Raises:
         QuotaError, TooManyRunsError: The tenant has had its share; nothing was written.
     """
-    lock_tenant(connection, asked.tenant)
+    _lock_tenant(connection, asked.tenant)
     mine = limits_of(connection, asked.tenant, limits)
     _charge(connection, asked.tenant, mine, now)
-    return admit(connection, asked, now=now, flow_run_id=flow_run_id)
+    return admit(connection, asked, now=now, dispatch=True)
 
 
-def admit(connection: Connection, asked: Submission, *, now: int, flow_run_id: str | None = None) -> str:
+def admit(connection: Connection, asked: Submission, *, now: int, dispatch: bool) -> str:
     """Write the row and first event of a run, without asking for limits; return its id."""
     run_id = _next_id(connection, now)
     connection.execute(
@@ -104,8 +102,7 @@ def admit(connection: Connection, asked: Submission, *, now: int, flow_run_id: s
             created_by=asked.created_by,
             trace_id=asked.trace_id,
             trace_parent=asked.trace_parent,
-            flow_run_id=flow_run_id,
-            dispatch_at=now if flow_run_id is None else None,
+            dispatch_at=now if dispatch else None,
             progress=NOTHING_DONE,
             last_seq=1,
             last_event=events.ACCEPTED,
@@ -113,17 +110,11 @@ def admit(connection: Connection, asked: Submission, *, now: int, flow_run_id: s
         )
     )
     events.add(connection, run_id, 1, events.ACCEPTED, {"profileId": asked.profile_id, "status": "pending"}, now=now)
+    tallies.accepted(connection, asked.tenant, asked.profile_base, now=now)
     return run_id
 
 
-def of_flow_run(connection: Connection, flow_run_id: str) -> str | None:
-    """Return the run that the engine knows by this id, if there is one."""
-    query = select(RUNS.c.run_id).where(RUNS.c.flow_run_id == flow_run_id)
-    found: str | None = connection.execute(query).scalar_one_or_none()
-    return found
-
-
-def lock_tenant(connection: Connection, tenant: str) -> None:
+def _lock_tenant(connection: Connection, tenant: str) -> None:
     """Let one submission of a tenant count at a time; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 7))"), {"tenant": tenant})

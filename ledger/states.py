@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
-from ledger import events
+from ledger import events, tallies
 from ledger.errors import FinishedError
 from ledger.runs import find
 from ledger.tables import ACTIVE, RUNS, TERMINAL
@@ -32,17 +32,25 @@ def start(connection: Connection, run_id: str, *, flow_run_id: str | None, attem
     run was lost once more meanwhile.
     """
     values: dict[str, Any] = {"status": "running", "started_at": now, "heartbeat_at": now, "dispatch_at": None}
-    mine = (RUNS.c.run_id == run_id) & RUNS.c.status.in_(ACTIVE) & (RUNS.c.losses == attempt)
     if flow_run_id is not None:
         values["flow_run_id"] = flow_run_id
-        # Whoever copies a flow run in Prefect copies the run's id with it.
-        mine &= RUNS.c.flow_run_id.is_(None) | (RUNS.c.flow_run_id == flow_run_id)
+    mine = (RUNS.c.run_id == run_id) & RUNS.c.status.in_(ACTIVE) & (RUNS.c.losses == attempt)
     return connection.execute(update(RUNS).where(mine).values(**values)).rowcount == 1
 
 
 def heartbeat(connection: Connection, run_id: str, *, now: int) -> bool:
     """Say that a run's process is alive; return False when the run is over, and the process need not go on."""
     return _change(connection, run_id, ACTIVE, {"heartbeat_at": now})
+
+
+def release(connection: Connection, run_id: str) -> bool:
+    """Say that a run's process was made to end, left nothing, and could begin anew; return False when it is over."""
+    return _change(connection, run_id, ACTIVE, {"heartbeat_at": None})
+
+
+def is_released(row: Mapping[str, Any]) -> bool:
+    """Whether a run has begun, and nobody is at work at it any more."""
+    return row["status"] == "running" and row["heartbeat_at"] is None
 
 
 def progress(
@@ -125,6 +133,7 @@ def _end(
     if not _change(connection, run_id, ACTIVE, {**values, "dispatch_at": None}):
         return False
     events.append(connection, run_id, kind, event, now=now)
+    tallies.ended(connection, run_id, size=event.get("bytes"), now=now)
     return True
 
 

@@ -6,9 +6,22 @@ alone. The event log is append-only: (run, seq) is its key, and whoever comes se
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 METADATA = MetaData()
+_UNDELIVERED = text("state IN ('pending', 'dead')")
 
 ACTIVE = ("pending", "running")
 TERMINAL = ("success", "failed", "canceled")
@@ -61,7 +74,6 @@ RUNS = Table(
     Index("runs_by_trace", "trace_id"),
     Index("runs_by_profile", "tenant", "profile_base", "created_at"),
     Index("runs_to_dispatch", "dispatch_at"),
-    Index("runs_by_flow_run", "flow_run_id", unique=True),
 )
 
 EVENTS = Table(
@@ -112,6 +124,17 @@ QUOTAS = Table(
     Column("tenant", String(128), primary_key=True),
     Column("day", String(8), primary_key=True),
     Column("used", Integer, nullable=False),
+)
+
+TALLIES = Table(
+    "tallies",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("tenant", String(128), primary_key=True),
+    Column("profile", String(256), primary_key=True),
+    Column("label", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),  # when it was counted for the first time
 )
 
 TENANTS = Table(
@@ -203,4 +226,5 @@ DELIVERIES = Table(
     Column("last_error", Text),
     Index("deliveries_due", "webhook_id", "next_at"),
     Index("deliveries_of_webhooks", "webhook_id", "state", "created_at"),
+    Index("deliveries_undelivered", "state", "created_at", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED),
 )

@@ -25,6 +25,7 @@ from ledger.times import format_time
 from server.caller import Caller
 from server.context import JSON, Call, Reply, dumps
 from server.endpoints import ENDPOINTS
+from server.metrics.http import Measured
 from server.once import mutate
 from server.outgoing import CommonHeaders
 from server.problems import INTERNAL, REQUEST, Problem
@@ -73,11 +74,12 @@ def make_app(service: Service, *, more: tuple[Route, ...] = ()) -> ASGIApp:
     )
     # Not a route: those match neither every method nor every path, such as one with a line break.
     app.router.default = api
-    return CommonHeaders(app, service)
+    return Measured(CommonHeaders(app, service), service.meters)
 
 
 async def _answer(service: Service, table: Table, request: Request) -> Response:
     endpoint, params = table.find(request.method, request.scope["path"])
+    request.scope["state"]["route"] = endpoint.path
     if endpoint.scope is None:
         caller = NOBODY
     else:
@@ -148,6 +150,7 @@ def _response(reply: Reply, call: Call) -> Response:
 def _problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101 - it is registered for nothing else
     state = request.scope["state"]
+    state["problem"] = problem.code
     body = problem.body(trace_id=state["trace"].id, timestamp=format_time(_now()))
     headers = {"Content-Type": JSON, "Cache-Control": "no-store", **problem.headers}
     return Response(dumps(body), status_code=problem.status, headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger import outbox
@@ -13,6 +14,7 @@ from ledger.errors import VaultError
 from ledger.outbox import Attempt, Message
 from ledger.times import SECOND, format_time
 from server.loops import Loops
+from server.metrics.process import Meters
 from server.sending import signed_headers
 
 if TYPE_CHECKING:
@@ -101,11 +103,12 @@ class Delivery:
 
     def __init__(
         self, ledger: Ledger, vault: Vault, send: Send, clock: Callable[[], int], *,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = random.random, meters: Meters | None = None,
     ) -> None:  # fmt: skip
         """Do nothing yet."""
+        self._meters = meters or Meters()
         self._ledger, self._vault, self._send, self._clock, self._chance = ledger, vault, send, clock, chance
-        self._loops = Loops(LOG)
+        self._loops = Loops(LOG, told=self._meters.round)
         for number in range(SENDERS):
             self._loops.add(f"webhooks-{number}", self.deliver_once, every=POLL_SECONDS)
         self._loops.add("webhooks-forget", self.forget_old, every=FORGET_SECONDS)
@@ -146,13 +149,17 @@ class Delivery:
             self._give_up(message, Attempt(None, "it cannot be made any more"), why)
             return
         headers = signed_headers(secret, message.message_id, body, at=self._clock() // SECOND)
-        self._note(message, self._send(message.target_url, headers, body))
+        began = time.perf_counter()
+        answer = self._send(message.target_url, headers, body)
+        self._meters.sent(time.perf_counter() - began)
+        self._note(message, answer)
 
     def _note(self, message: Message, answer: Answer) -> None:
         status = answer.status
         if status is not None and 200 <= status < 300:  # noqa: PLR2004 - what HTTP calls success
             with self._ledger.writing() as connection:
                 outbox.succeed(connection, message, Attempt(status), now=self._clock())
+            self._meters.attempted("delivered")
             return
         attempt = Attempt(status, answer.error or f"it answered {status}")
         verdict = judge(answer, message.attempts + 1, chance=self._chance())
@@ -162,7 +169,9 @@ class Delivery:
             return
         with self._ledger.writing() as connection:
             outbox.retry(connection, message, attempt, delay=verdict.delay, rest=verdict.rest, now=self._clock())
+        self._meters.attempted("retried")
 
     def _give_up(self, message: Message, attempt: Attempt, disable_for: str | None) -> None:
         with self._ledger.writing() as connection:
             outbox.give_up(connection, message, attempt, disable_for=disable_for, now=self._clock())
+        self._meters.attempted("given-up")

@@ -1,6 +1,10 @@
 """Prefect beside the service: a server and a worker as processes of ours, started again when they end.
 
 Both listen on loopback only, and keep their state under the home, so that the next start finds the database made.
+
+One service of a home keeps them; another one that is started beside it uses the same Prefect, and takes over when the
+first has ended. A service that is killed leaves them behind: the next one ends them before it starts its own, while
+runs that are at work go on.
 """
 
 from __future__ import annotations
@@ -8,14 +12,17 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
-import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from server.deployment import POOL
+from server import keeping
+from server.loops import Loops
+from server.prefect_api import POOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +33,13 @@ LOG = logging.getLogger("export_center.embedded")
 QUERY_SECONDS = "0.5"
 """How often the worker asks for work: most of the time from a submission to its first line."""
 
-AGAIN_SECONDS = 1.0
-STOP_SECONDS = 20.0
+LOOK_SECONDS = 0.25
+"""How often it is looked whether both are there."""
 
-SERVER = ("-m", "flows.prefect_server", "server", "start", "--host", "127.0.0.1", "--no-ui")
+STOP_SECONDS = 35.0
+"""A worker kills after 30 s what does not end."""
+
+SERVER = ("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--no-ui")
 WORKER = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "embedded")
 
 
@@ -45,25 +55,27 @@ class Child:
 class Embedded:
     """Keeps Prefect's server and a worker running."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str], *, port: int, ready: Callable[[], bool]) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], *, port: int, ready: Callable[[], bool]) -> None:
         """Do nothing yet; ``environ`` is what runs find, and ``ready`` tells whether the server answers."""
         self.url = f"http://127.0.0.1:{port}/api"
-        self._home = home
+        self._folder = folder
         self._environ = environ
+        self._lock: int | None = None
+        self._is_told = False
+        self._workers_since = 0
         self._children = (
             Child("prefect-server", (*SERVER, "--port", str(port)), lambda: True),
             Child("prefect-worker", WORKER, ready),
         )
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="embedded", daemon=True)
+        self._loops = Loops(LOG)
+        self._loops.add("embedded", self._round, every=LOOK_SECONDS)
 
     def environment(self) -> dict[str, str]:
         """Return the environment of both."""
-        folder = self._home / "prefect"
         return {
             **self._environ,
-            "PREFECT_HOME": str(folder),
+            "PREFECT_HOME": str(self._folder),
             "PREFECT_API_URL": self.url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
@@ -75,39 +87,79 @@ class Embedded:
 
     def start(self) -> None:
         """Begin."""
-        (self._home / "prefect").mkdir(parents=True, exist_ok=True)
-        self._thread.start()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._loops.start()
+
+    def workers_since(self) -> int:
+        """Return when the worker was started, in microseconds since the epoch; 0 before that."""
+        return self._workers_since
 
     def stop(self) -> None:
         """End the worker, then the server, and wait for them."""
-        self._ended.set()
-        self._thread.join()
+        self._loops.stop()
         for name in reversed([child.name for child in self._children]):
             _end(self._running.get(name))
+        if self._lock is not None:
+            keeping.release(self._lock)
 
-    def _watch(self) -> None:
-        while True:
-            for child in self._children:
-                running = self._running.get(child.name)
-                if running is not None and running.poll() is not None:
-                    LOG.warning("%s ended with code %s, and is started again", child.name, running.returncode)
-                    del self._running[child.name]
-                if child.name not in self._running and child.is_due():
-                    self._running[child.name] = self._start(child)
-            if self._ended.wait(AGAIN_SECONDS / 4):
-                return
+    def _round(self) -> None:
+        if self._lock is None and not self._is_keeper():
+            return
+        for child in self._children:
+            self._keep(child)
 
-    def _start(self, child: Child) -> subprocess.Popen[bytes]:
-        with (self._home / "prefect" / f"{child.name}.log").open("ab") as log:
+    def _is_keeper(self) -> bool:
+        """Whether this is the service that keeps Prefect for this home; it stays so until it ends."""
+        self._lock = keeping.take(self._folder / "keeper")
+        if self._lock is None and not self._is_told:
+            LOG.warning("another service keeps Prefect for this home; this one uses it")
+            self._is_told = True
+        return self._lock is not None
+
+    def _keep(self, child: Child) -> None:
+        running = self._running.get(child.name)
+        if running is not None and running.poll() is not None:
+            LOG.warning("%s ended with code %s, and is started again", child.name, running.returncode)
+            del self._running[child.name]
+        if child.name not in self._running and child.is_due():
+            self._start(child)
+
+    def _start(self, child: Child) -> None:
+        """Start a process; or end the one that an earlier service left, and let the next round try again."""
+        path = self._folder / f"{child.name}.pid"
+        lock = keeping.take(path)
+        if lock is None:
+            _end_left(child, keeping.holder(path))
+            return
+        try:
+            started = time.time_ns() // 1000
+            process = self._open(child, lock)
+            keeping.write(lock, process.pid)
+        finally:
+            keeping.release(lock)
+        self._running[child.name] = process
+        if child.command is WORKER:
+            self._workers_since = started
+
+    def _open(self, child: Child, lock: int) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{child.name}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own interpreter, and words from above
                 [sys.executable, *child.command],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=(lock,),
                 # Ctrl-C in a terminal goes to a whole group; these end in their order, when the service says so.
                 start_new_session=True,
             )
+
+
+def _end_left(child: Child, group: int | None) -> None:
+    """End a process of an earlier service; what it had started for runs is no part of its group, and goes on."""
+    if group is not None:
+        LOG.warning("%s of an earlier service is still there (process %s), and is ended", child.name, group)
+        _kill_group(group)
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:
@@ -130,11 +182,29 @@ def _kill_group(group: int) -> None:
         return
 
 
-def wait_for(ready: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is ready; return whether it became so in time."""
-    until = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.1)
-    return True
+def kept_port(folder: Path) -> int:
+    """Return the port of a home's Prefect server: the one of last time, so that runs at work find the next server."""
+    path = folder / "port"
+    with suppress(OSError, ValueError):
+        port = int(path.read_text())
+        if keeping.holder(folder / "prefect-server.pid") is not None or _is_free(port):
+            return port
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    made = path.with_suffix(".new")
+    made.write_text(str(port))
+    made.replace(path)
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -140,7 +140,8 @@ _ROWS = (
         response=answers.Pinged,
     ),
     Endpoint(
-        method="POST", path=f"{WEBHOOK}:enable", handler=webhooks.enable, scope=Scope.MANAGE, mutation=True,
+        method="POST", path=f"{WEBHOOK}:enable", handler=webhooks.enable, scope=Scope.MANAGE, section="7",
+        mutation=True,
         summary="Send to a webhook again that was disabled.",
         response=answers.Webhook,
     ),

@@ -6,13 +6,14 @@ Loops that are safe to run in several servers at once: the dispatcher claims row
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flows.errors import StorageError
 from ledger import dispatch, idempotency, states
 from ledger.proofs import SharedReplays
 from ledger.times import SECOND
 from server.loops import Loops
+from server.metrics.process import Meters
 from server.prefect_api import ENDED, PrefectError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ledger.database import Ledger
-    from server.deployments import Deployments
     from server.prefect_api import FlowRunState, PrefectApi
 
 LOG = logging.getLogger("export_center.engine")
@@ -30,24 +30,55 @@ DISPATCH_SECONDS = 0.05
 """How often the ledger is asked for something to dispatch: it is one indexed look-up."""
 
 WATCH_SECONDS = 1.0
-PROFILES_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 SILENT_SECONDS = 120
-"""A run whose process has not been heard of for so long, and that Prefect does not have at work, has crashed."""
+"""A run whose process has not been heard of for so long has crashed, whatever Prefect says of it."""
+
+TAKEN = ("PENDING", "RUNNING")
+"""What Prefect says of runs that a worker has taken."""
 
 QUIET_ENDS = {"CANCELLED": "canceled", "CANCELLING": "canceled"}
+
+
+def unknown() -> int:
+    """Say that nobody knows since when there are workers."""
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What an engine may know of where runs are done.
+
+    Attributes:
+        workers_since: When the worker that takes runs now was started, in microseconds since the epoch; 0 when nobody
+            knows. What was taken before and has not begun, was taken by one that is gone.
+        clean: Removes what a process left of a run that ended without it; it is given the run's row.
+    """
+
+    workers_since: Callable[[], int] = unknown
+    clean: Callable[[Mapping[str, Any]], object] = lambda row: row
 
 
 class Engine:
     """Runs the loops in threads of this process."""
 
-    def __init__(self, ledger: Ledger, prefect: PrefectApi, deployments: Deployments, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        prefect: PrefectApi,
+        clock: Callable[[], int],
+        *,
+        meters: Meters | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
         """Do nothing yet."""
-        self._ledger, self._prefect, self._deployments, self._clock = ledger, prefect, deployments, clock
-        self._loops = Loops(LOG, expected=(PrefectError, StorageError))
+        self._meters = meters or Meters()
+        self._ledger, self._prefect, self._clock = ledger, prefect, clock
+        self._around = surroundings or Surroundings()
+        self._prepared = False
+        self._loops = Loops(LOG, expected=(PrefectError,), told=self._meters.round)
         self._loops.add("dispatcher", self.dispatch_once, every=DISPATCH_SECONDS)
         self._loops.add("reconciler", self.reconcile_once, every=WATCH_SECONDS)
-        self._loops.add("deployments", deployments.reconcile_once, every=PROFILES_SECONDS)
         self._loops.add("housekeeper", self.forget_old, every=FORGET_SECONDS)
 
     def start(self) -> None:
@@ -79,26 +110,31 @@ class Engine:
     def _dispatch(self, row: Mapping[str, Any]) -> None:
         run_id = row["run_id"]
         try:
+            if not self._prepared:
+                self._prefect.prepare()
+                self._prepared = True
             flow_run = self._create(row)
         except PrefectError as error:
-            # What it hangs on may have been removed by hand; the next try makes it again.
-            self._deployments.forget()
             LOG.warning("run %s is not dispatched yet: %s", run_id, error)
             with self._ledger.writing() as connection:
                 dispatch.postpone(connection, run_id, tries=row["dispatch_tries"], now=self._clock())
+            self._meters.dispatched("postponed")
             return
         with self._ledger.writing() as connection:
             wanted = dispatch.dispatched(connection, run_id, flow_run)
+        self._meters.dispatched("success")
         if not wanted:
             self._prefect.cancel(flow_run, message="the run was canceled before it was dispatched")
 
     def _create(self, row: Mapping[str, Any]) -> str:
+        tags = [f"tenant:{row['tenant']}", f"profile:{row['profile_base']}"]
+        deployment = self._prefect.deployment(f"{row['tenant']}.{row['profile_base']}", tags=tags)
         return self._prefect.create_run(
-            self._deployments.id_of(row["tenant"], row["profile_base"]),
+            deployment,
             row["run_id"],
             attempt=row["losses"],
             queue=row["priority"],
-            tags=[f"run:{row['run_id']}", f"trace:{row['trace_id']}"],
+            tags=[*tags, f"run:{row['run_id']}", f"trace:{row['trace_id']}"],
             trace_parent=row["trace_parent"],
         )
 
@@ -118,24 +154,35 @@ class Engine:
             if not self._is_lost(row, found):
                 return False
         with self._ledger.writing() as connection:
+            if not dispatch.is_unmoved(connection, row):
+                return False
             ended = self._end(connection, row, found)
-        if not ended and found is not None and found.kind not in ENDED:
-            self._prefect.cancel(row["flow_run_id"], message="it did not begin, and another takes its place")
+            if ended:
+                self._around.clean(row)
+        if found is not None and found.kind not in ENDED:
+            self._prefect.give_up(row["flow_run_id"], message="its process is gone")
         return ended
 
     def _is_lost(self, row: Mapping[str, Any], found: FlowRunState) -> bool:
-        """Whether nothing was heard for long of a run that Prefect takes for being at work."""
+        """Whether a run that Prefect takes for being at work has nobody who is at work at it."""
+        if states.is_released(row):
+            return True
+        if row["status"] == "pending" and found.kind in TAKEN and found.since < self._around.workers_since():
+            return True
         heard = max(row["heartbeat_at"] or row["created_at"], found.since)
         silent = self._clock() - heard > SILENT_SECONDS * SECOND
-        return silent and found.kind in ("RUNNING", "PENDING", "CANCELLING")
+        return silent and found.kind in (*TAKEN, "CANCELLING")
 
     def _end(self, connection: Connection, row: Mapping[str, Any], found: FlowRunState | None) -> bool:
         """End a run that Prefect has no process of any more; return False when it begins anew instead."""
         run_id, now = row["run_id"], self._clock()
         if row["cancel_requested_at"] is not None or (found is not None and found.kind in QUIET_ENDS):
             return states.cancel(connection, run_id, now=now)
-        if dispatch.hand_over_again(connection, run_id, row["flow_run_id"], now=now):
-            LOG.warning("run %s was lost before it began, and is dispatched again", run_id)
+        by_restart = states.is_released(row) or (found is not None and found.kind not in ENDED)
+        most = dispatch.MOST_RESTARTS if by_restart else dispatch.MOST_LOSSES
+        if dispatch.hand_over_again(connection, run_id, row["flow_run_id"], most=most, now=now):
+            LOG.warning("run %s was lost with the process that had it, and is dispatched again", run_id)
+            self._meters.lost("again")
             return False
         why = "Prefect does not know it any more" if found is None else found.message or found.kind.lower()
         error = {
@@ -143,4 +190,5 @@ class Engine:
             "message": f"the run's process ended without a result: {why}",
             "details": [],
         }
+        self._meters.lost("crashed")
         return states.fail(connection, run_id, error_code="crashed", error=error, now=now)

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
+    Told = Callable[[str, str], object]
+    """Hears the name of a loop, and how a round went: "worked" (it had something to do), "idle" or "failed"."""
+
 AFTER_ERROR_SECONDS = 1.0
 
 
@@ -19,9 +22,15 @@ class Loops:
     after a second: whatever it was, the next round may go well, and a loop that ends would leave work undone for ever.
     """
 
-    def __init__(self, log: logging.Logger, *, expected: tuple[type[Exception], ...] = ()) -> None:
-        """Log failures; those that are ``expected`` now and then, in one line."""
+    def __init__(
+        self, log: logging.Logger, *, expected: tuple[type[Exception], ...] = (), told: Told = lambda _name, _how: None
+    ) -> None:
+        """Log failures, those that are ``expected`` now and then in one line, and once while they stay the same.
+
+        ``told`` hears of every round.
+        """
         self._log = log
+        self._told = told
         self._expected = expected
         self._ended = threading.Event()
         self.threads: list[threading.Thread] = []
@@ -42,15 +51,24 @@ class Loops:
             thread.join(None if seconds is None else seconds / len(self.threads))
 
     def _run(self, once: Callable[[], object], every: float) -> None:
+        said = ""
         while not self._ended.is_set():
             pause = every
+            name = threading.current_thread().name
             try:
-                if once():
+                has_more = once()
+                self._told(name, "worked" if has_more else "idle")
+                said = ""
+                if has_more:
                     continue
             except self._expected as error:
-                self._log.warning("%s", error)
+                if str(error) != said:
+                    self._log.warning("%s", error)
+                said = str(error)
+                self._told(name, "failed")
                 pause = max(every, AFTER_ERROR_SECONDS)
             except Exception:  # noqa: BLE001 - the class says why
-                self._log.exception("%s goes on after an error", threading.current_thread().name)
+                self._log.exception("%s goes on after an error", name)
+                self._told(name, "failed")
                 pause = max(every, AFTER_ERROR_SECONDS)
             self._ended.wait(pause)

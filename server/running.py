@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
-import socket
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -26,10 +27,11 @@ from server.auth.gate import Gate
 from server.auth.jwks import JwksCache
 from server.context import JSON, dumps
 from server.delivery import Delivery
-from server.deployments import Deployments
 from server.egress import Egress
-from server.embedded import Embedded
-from server.engine import Engine
+from server.embedded import Embedded, kept_port
+from server.engine import Engine, Surroundings, unknown
+from server.metrics.page import Exposure, exposing
+from server.metrics.process import Meters
 from server.open_door import WARNING, OpenDoor, require_loopback
 from server.prefect_api import PrefectApi
 from server.sending import Sender
@@ -67,6 +69,7 @@ class Serving:
         subject: Who callers are while authentication is off.
         tenant: Whose things, when a request names nobody.
         egress: What webhooks may reach.
+        metrics: Who is told numbers.
     """
 
     home: Path
@@ -80,6 +83,7 @@ class Serving:
     subject: str
     tenant: str
     egress: Egress = field(default_factory=Egress)
+    metrics: Exposure = field(default_factory=Exposure)
 
 
 def serve(wanted: Serving) -> None:
@@ -119,52 +123,69 @@ def _end_quietly() -> None:
 def _parts(wanted: Serving) -> Iterator[ASGIApp]:
     """Start what stands around the application, and end it afterwards."""
     with ExitStack() as stack:
-        ledger = open_ledger(wanted.ledger)
+        meters = Meters()
+        ledger = open_ledger(wanted.ledger, timed=meters.transaction)
         stack.callback(ledger.close)
         vault = open_vault(wanted.home / VAULT_KEY)
-        authenticate = _door(wanted, ledger)
+        authenticate = _door(wanted, ledger, meters)
         profiles = stack.enter_context(ProfileStore(wanted.profiles))
         profiles.seed(datetime.now(UTC))
-        prefect = _prefect(wanted, stack)
-        delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock)
+        prefect, workers_since = _prefect(wanted, stack)
+        delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock, meters=meters)
         delivery.start()
         stack.callback(delivery.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.
-        deployments = Deployments(prefect, profiles, tenant=wanted.tenant, clock=clock)
-        engine = Engine(ledger, prefect, deployments, clock)
+        bundles = wanted.home / "bundles"
+        around = Surroundings(workers_since=workers_since, clean=partial(_clean, bundles))
+        engine = Engine(ledger, prefect, clock, meters=meters, surroundings=around)
         engine.start()
         stack.callback(engine.stop)
         service = Service(
             ledger=ledger,
             profiles=profiles,
             authenticate=authenticate,
-            bundles=wanted.home / "bundles",
+            bundles=bundles,
             clock=clock,
             store=str(wanted.home / "evidence"),
             vault=vault,
             egress=wanted.egress,
+            meters=meters,
             ready={"prefect": prefect.is_ready},
         )
-        yield make_app(service, more=_health(service))
+        told = stack.enter_context(exposing(service, wanted.metrics))
+        yield make_app(service, more=(*_health(service), *told))
 
 
-def _prefect(wanted: Serving, stack: ExitStack) -> PrefectApi:
-    """Return the Prefect that there is, or start one that ends with the stack."""
-    port = free_port()
-    prefect = PrefectApi(wanted.prefect or f"http://127.0.0.1:{port}/api")
+def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Callable[[], int]]:
+    """Return the Prefect that there is, or start one that ends with the stack; and what tells since when its worker is.
+
+    Workers of a Prefect that was there already are others'.
+    """
+    if wanted.prefect is not None:
+        prefect = PrefectApi(wanted.prefect)
+        stack.callback(prefect.close)
+        return prefect, unknown
+    folder = wanted.home / "prefect"
+    port = kept_port(folder)
+    prefect = PrefectApi(f"http://127.0.0.1:{port}/api")
     stack.callback(prefect.close)
-    if wanted.prefect is None:
-        embedded = Embedded(wanted.home, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
-        embedded.start()
-        stack.callback(embedded.stop)
-    return prefect
+    embedded = Embedded(folder, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
+    embedded.start()
+    stack.callback(embedded.stop)
+    return prefect, embedded.workers_since
 
 
-def _door(wanted: Serving, ledger: Ledger) -> Authenticate:
+def _clean(bundles: Path, run: Mapping[str, Any]) -> None:
+    """Remove what the process of a run left that ended without it."""
+    shutil.rmtree(bundles / run["tenant"] / run["run_id"], ignore_errors=True)
+
+
+def _door(wanted: Serving, ledger: Ledger, meters: Meters) -> Authenticate:
     if wanted.auth is None:
         return OpenDoor(subject=wanted.subject, tenant=wanted.tenant)
-    keys = JwksCache(fetcher(wanted.auth.jwks_uri))
-    return Gate(Authenticator(wanted.auth, find_key=keys.find, replays=SharedReplays(ledger)))
+    keys = JwksCache(fetcher(wanted.auth.jwks_uri), told=meters.keys_fetched)
+    known = Authenticator(wanted.auth, find_key=keys.find, replays=SharedReplays(ledger))
+    return Gate(known, refused=meters.auth_refused)
 
 
 def _health(service: Service) -> tuple[Route, ...]:
@@ -190,10 +211,3 @@ def _told(request: Request, status: int, body: Mapping[str, Any]) -> Response:
 def clock() -> int:
     """Return the time, in microseconds since the epoch: the only clock of the service."""
     return time.time_ns() // 1000
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

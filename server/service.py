@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ledger.runs import Limits
 from ledger.vault import Vault
 from server.egress import Egress
+from server.metrics.process import Meters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,7 @@ class Service:
         store: Root of the evidence store, for dry runs.
         vault: Seals secrets; by default nothing that it seals outlives this process.
         egress: What webhooks may reach.
+        meters: What this process counts.
         ready: Named checks for /readyz; each returns None, or what is wrong.
     """
 
@@ -64,6 +66,7 @@ class Service:
     store: str = ""
     vault: Vault = field(default_factory=Vault.of_this_process)
     egress: Egress = field(default_factory=Egress)
+    meters: Meters = field(default_factory=Meters)
     ready: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
 
     def dry_run_request(self, profile: str, tenant: str) -> dict[str, Any]:

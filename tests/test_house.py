@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ["adapters", "bundle", "cli", "evidence", "flows", "ledger", "server", "web"]
+PACKAGES = ["adapters", "bundle", "cli", "client", "evidence", "flows", "ledger", "server", "web"]
 HEAVY = {
     "deltalake",
     "duckdb",

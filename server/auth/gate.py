@@ -10,7 +10,7 @@ from server.auth.errors import AuthError
 from server.problems import FORBIDDEN, REQUEST, UNAUTHORIZED, UNAVAILABLE, VALIDATION, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from server.auth.authenticator import Authenticator
     from server.caller import Caller
@@ -24,9 +24,10 @@ RETRY_SECONDS = 10
 class Gate:
     """Decides who calls (`server.service.Authenticate`)."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
-        """Use an authenticator."""
+    def __init__(self, authenticator: Authenticator, *, refused: Callable[[str], object] = lambda _error: None) -> None:
+        """Use an authenticator; ``refused`` hears the `AuthError.error` of every refusal."""
         self._authenticator = authenticator
+        self._refused = refused
 
     def __call__(
         self, method: str, raw_path: str, headers: Sequence[tuple[bytes, bytes]], scope: str, now: int
@@ -41,6 +42,7 @@ class Gate:
             token = self._authenticator.authenticate(request, now=now / MICROSECONDS)
             return authorize(token, request, scope=scope)
         except AuthError as error:
+            self._refused(error.error)
             raise problem_of(error) from error
 
     def headers(self, now: int) -> dict[str, str]:

@@ -67,9 +67,19 @@ class _Known:
 class JwksCache:
     """The keys of one issuer; safe for many threads."""
 
-    def __init__(self, fetch: Callable[[], object], patience: Patience = Patience()) -> None:
-        """Use a function that returns a JWK set as parsed JSON; whatever it raises counts as a failure to fetch."""
+    def __init__(
+        self,
+        fetch: Callable[[], object],
+        patience: Patience = Patience(),
+        *,
+        told: Callable[[bool], object] = lambda _well: None,
+    ) -> None:
+        """Use a function that returns a JWK set as parsed JSON; whatever it raises counts as a failure to fetch.
+
+        ``told`` hears of every fetch whether it went well.
+        """
         self._fetch = fetch
+        self._told = told
         self._patience = patience
         self._known = _Known()
         self._fetching = threading.Lock()
@@ -103,10 +113,13 @@ class JwksCache:
 
     def _fetched(self, seen: _Known, now: float) -> _Known:
         try:
-            return _Known(keys_of(self._fetch()), now, now)
+            keys = keys_of(self._fetch())
         except Exception as error:  # noqa: BLE001 - whatever a network and a foreign server can do
             LOG.warning("the issuer's keys could not be fetched: %s: %s", type(error).__name__, error)
+            self._told(False)
             return _Known(seen.keys, seen.fetched_at, now)
+        self._told(True)
+        return _Known(keys, now, now)
 
 
 def keys_of(document: object) -> dict[str, IssuerKey]:

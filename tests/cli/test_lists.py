@@ -122,3 +122,33 @@ def test_a_list_is_printed_while_it_is_made(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(KeyboardInterrupt):
         show_each(endless(), "json", columns=("id",))
     assert capsys.readouterr().out.count("id") > 8 * AT_ONCE
+
+
+def test_stats_and_quarantine_speak_of_the_tenant_asked_for(fresh: Program, tmp_path: Path) -> None:
+    for tenant in ("acme", "globex", "_shared"):
+        folder = tmp_path / tenant
+        folder.mkdir()
+        (folder / "good.json").write_text(f'{{"id": "{tenant}", "modified": "2026-01-01T00:00:00Z", "affected": []}}')
+        (folder / "bad.json").write_text("{")
+        said = fresh.done("ingest", folder, "--tenant", tenant).stderr.decode()
+        assert f"`export-center evidence stats --tenant {tenant}`" in said
+
+    def seen(*words: str, **environment: str) -> tuple[set[str], set[str]]:
+        counted = fresh.json("evidence", "stats", *words, **environment)
+        listed = fresh.json("evidence", "quarantine", *words, **environment)
+        assert counted["quarantine"] == dict.fromkeys((one["tenant"] for one in listed), 1)
+        return {*counted["tenants"]}, {one["tenant"] for one in listed}
+
+    expected: dict[tuple[str, ...], set[str]] = {
+        ("--tenant", "acme"): {"acme", "_shared"},
+        ("--tenant", "globex"): {"globex", "_shared"},
+        ("--tenant", "_shared"): {"_shared"},
+        (): {"_shared"},
+        ("--all-tenants",): {"acme", "globex", "_shared"},
+    }
+    for words, whose in expected.items():
+        assert seen(*words) == (whose, whose)
+    assert seen(EXPORT_CENTER_TENANT="globex") == ({"globex", "_shared"}, {"globex", "_shared"})
+    assert "do not go together" in fresh.error("evidence", "stats", "--tenant", "acme", "--all-tenants", code=2)
+    said = fresh.error("evidence", "quarantine", "absent.json", "--tenant", "acme", code=1)
+    assert "no document of tenant acme is quarantined under 'absent.json'" in said

@@ -69,7 +69,7 @@ def installed(receiver: Program, *arguments: object, code: int = 0) -> subproces
 
 
 def test_the_wheel_holds_every_file_of_the_packages_the_profiles_and_the_sample(wheel: Path) -> None:
-    packages = ("adapters", "bundle", "cli", "evidence", "flows", "ledger", "server", "web")
+    packages = ("adapters", "bundle", "cli", "client", "evidence", "flows", "ledger", "server", "web")
     expected = tracked(*packages)
     expected |= {name.replace("profiles/", "flows/builtin_profiles/", 1) for name in tracked("profiles")}
     expected |= {name.replace("examples/evidence/", "cli/sample/", 1) for name in tracked("examples/evidence")}

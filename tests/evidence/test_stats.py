@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evidence.stats import quarantined, show, stats
+from evidence.stats import policy_snapshot_ids, quarantined, show, stats
 
 if TYPE_CHECKING:
     from conftest import Depot
@@ -23,6 +23,7 @@ def test_everything_is_counted_once(depot: Depot) -> None:
         "records": {"advisories": 2, "vex": 0, "sboms": 1, "findings": 0},
         "sources": {"one": 2, "two": 1},
         "formats": {"cyclonedx/1.5": 1, "osv": 2},
+        "tenants": {"default": 3},
         "quarantine": {"one": 2, "two": 2},
         "reasons": {
             "a JSON object without keys": 1,
@@ -98,3 +99,25 @@ def test_what_is_quarantined_now_is_listed_with_its_bytes(depot: Depot) -> None:
     assert places(locator="a.json") == [first, third]
     assert places(source="two", locator="a.json") == [third]
     assert places(locator="b.json") == []
+
+
+def test_what_is_counted_and_listed_is_that_of_the_tenants_asked_for(depot: Depot) -> None:
+    policy = b'{"id": "P-%b", "createdAt": "2026-01-01T00:00:00Z", "policies": [], "evaluations": []}'
+    for tenant in ("acme", "globex", "_shared"):
+        name = tenant.encode()
+        depot.put({f"{tenant}.json": depot.advisory(tenant), "bad.json": BROKEN + name}, tenant=tenant, source=tenant)
+        depot.put({"policy.json": policy % name}, tenant=tenant, kind="policy-snapshot")
+    # A good observation that is kept, though its file is quarantined now.
+    depot.put({"acme.json": BROKEN}, tenant="acme", source="acme")
+    snapshot = depot.store.snapshot()
+
+    for tenants in (("acme",), ("acme", "_shared"), ("globex", "_shared"), None, ()):
+        among = ("_shared", "acme", "globex") if tenants is None else tuple(sorted(tenants))
+        value = stats(depot.store, snapshot, tenants=tenants)
+        assert value["tenants"] == value["sources"] == dict.fromkeys(among, 1)
+        assert value["records"]["advisories"] == value["documents"]["policy_snapshots"] == len(among)
+        assert value["quarantine"] == {each: 2 if each == "acme" else 1 for each in among}
+        assert value["kept"] == {each: 1 for each in among if each == "acme"}
+        assert policy_snapshot_ids(depot.store, snapshot, tenants=tenants) == [f"P-{each}" for each in among]
+        listed = quarantined(depot.store, tenants=tenants, locator="bad.json")
+        assert [document["tenant"] for document in listed] == [*among]

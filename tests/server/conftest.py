@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,6 @@ import uvicorn
 
 from bundle.keyfiles import save_key_pair
 from bundle.keys import generate_key_pair
-from flows.arrivals import Arrival, arrive
 from flows.profile_store import ProfileStore
 from flows.recorded import CanceledRunError, Installation, perform
 from ledger import states
@@ -24,12 +23,14 @@ from ledger.database import open_ledger
 from ledger.vault import open_vault
 from server.app import make_app
 from server.delivery import Delivery
-from server.deployments import Deployments
 from server.egress import Egress, networks
-from server.engine import Engine
+from server.embedded import free_port
+from server.engine import Engine, Surroundings
+from server.metrics.page import Exposure, exposing
+from server.metrics.process import Meters
 from server.open_door import OpenDoor
-from server.prefect_api import Deployed, FlowRunState, PrefectError
-from server.running import clock, free_port
+from server.prefect_api import FlowRunState, PrefectError
+from server.running import clock
 from server.sending import Sender
 from server.service import Service
 
@@ -38,17 +39,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.database import Ledger
-    from server.deployment import Deployment
 
 
 class FakePrefect:
     """Does what Prefect does, in threads of this process: each flow run is one, begun when ``held`` lets it."""
 
     def __init__(self, ledger: Ledger, here: Installation) -> None:
-        self._ledger, self._here = ledger, here
+        self._ledger, self.here = ledger, here
         self._states: dict[str, str] = {}
         self._keys: dict[str, str] = {}
-        self._deployed: dict[str, str] = {}
         self.held = threading.Event()
         self.held.set()
         self.is_down = False
@@ -57,18 +56,9 @@ class FakePrefect:
     def prepare(self) -> None:
         self._look("prepare")
 
-    def deployments(self) -> list[Deployed]:
-        self._look("deployments")
-        return [Deployed(name, name, version) for name, version in self._deployed.items()]
-
-    def find_deployment(self, name: str) -> str | None:
+    def deployment(self, name: str, *, tags: Sequence[str]) -> str:  # noqa: ARG002 - as the real one
         self._look("deployment")
-        return name if name in self._deployed else None
-
-    def put_deployment(self, wanted: Deployment) -> str:
-        self._look("deployment")
-        self._deployed[wanted.name] = wanted.version
-        return wanted.name
+        return name
 
     def create_run(self, _deployment: str, run_id: str, *, attempt: int, **_facts: object) -> str:
         self._look("create")
@@ -88,6 +78,10 @@ class FakePrefect:
         if self._states[flow_run_id] == "SCHEDULED":
             self._states[flow_run_id] = "CANCELLED"
 
+    def give_up(self, flow_run_id: str, *, message: str) -> None:  # noqa: ARG002 - as the real one
+        self._look("give up")
+        self._states[flow_run_id] = "CRASHED"
+
     def is_ready(self) -> str | None:
         return "down" if self.is_down else None
 
@@ -96,22 +90,9 @@ class FakePrefect:
         with self._ledger.writing() as connection:
             assert states.start(connection, run_id, flow_run_id=f"flow-{run_id}", now=clock())
 
-    def begin_of_itself(self, name: str, request: Mapping[str, Any]) -> str:
-        """Begin a flow run that nobody submitted, as its process does, and do nothing further; return its run."""
-        self._states[name] = "RUNNING"
-        arrival = Arrival(
-            flow_run_id=name,
-            by=f"schedule:{request['profileId']}",
-            tenant="acme",
-            request=request,
-            trace_id="0af7651916cd43dd8448eb211c80319c",
-            trace_parent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        )
-        return arrive(self._ledger, arrival, self._here)
-
-    def end(self, name: str) -> None:
-        """End a flow run as canceled: its process is gone."""
-        self._states[name] = "CANCELLED"
+    def take(self, run_id: str) -> None:
+        """Have a worker take a flow run, and do nothing further."""
+        self._states[f"flow-{run_id}"] = "PENDING"
 
     def crash(self, run_id: str) -> None:
         """End a flow run as a killed process does: without a word."""
@@ -137,7 +118,7 @@ class FakePrefect:
             return
         self._states[name] = "RUNNING"
         try:
-            perform(self._ledger, run_id, self._here, flow_run_id=name, attempt=attempt)
+            perform(self._ledger, run_id, self.here, flow_run_id=name, attempt=attempt)
         except CanceledRunError:
             self._states[name] = "CANCELLED"
         except Exception:  # noqa: BLE001 - as an engine
@@ -254,9 +235,22 @@ def evidence_home(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Pat
 
 
 @contextmanager
-def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **changes: Any) -> Iterator[Running]:
-    """Run a service whose ledger and bundles lie in ``state``, over a Prefect of its own or a given one."""
-    ledger = open_ledger(f"sqlite:///{state / 'ledger.db'}")
+def serving(
+    home: Path,
+    state: Path,
+    *,
+    prefect: FakePrefect | None = None,
+    surroundings: Surroundings | None = None,
+    metrics: Exposure | None = None,
+    port: int | None = None,
+    **changes: Any,
+) -> Iterator[Running]:
+    """Run a service whose ledger and bundles lie in ``state``, over a Prefect of its own or a given one.
+
+    ``port`` is for one that takes the place of another.
+    """
+    meters = Meters()
+    ledger = open_ledger(f"sqlite:///{state / 'ledger.db'}", timed=meters.transaction)
     here = Installation(
         store=str(home / "evidence"),
         key=f"file:{home / 'keys' / 'default.key'}",
@@ -268,8 +262,7 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
     profiles = ProfileStore(state / "profiles")
     profiles.seed(datetime.now(UTC))
     prefect = prefect or FakePrefect(ledger, here)
-    deployments = Deployments(prefect, profiles, tenant="acme", clock=clock)  # type: ignore[arg-type]
-    engine = Engine(ledger, prefect, deployments, clock)  # type: ignore[arg-type]
+    engine = Engine(ledger, prefect, clock, meters=meters, surroundings=surroundings)  # type: ignore[arg-type]
     service = Service(
         ledger=ledger,
         profiles=profiles,
@@ -279,12 +272,15 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         store=here.store,
         vault=open_vault(state / "webhooks.key"),
         egress=Egress(allow_http=True, networks=networks(["127.0.0.1"])),
+        meters=meters,
+        ready={"prefect": prefect.is_ready},
     )
     service = replace(service, **changes)
-    delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock)
-    port = free_port()
+    delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock, meters=meters)
+    port, stack = port or free_port(), ExitStack()
+    app = make_app(service, more=stack.enter_context(exposing(service, metrics or Exposure())))
     server = uvicorn.Server(
-        uvicorn.Config(make_app(service), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -300,6 +296,7 @@ def serving(home: Path, state: Path, *, prefect: FakePrefect | None = None, **ch
         running.http.close()
         server.should_exit = True
         thread.join()
+        stack.close()
         delivery.stop()
         engine.stop()
         profiles.close()

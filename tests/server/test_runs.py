@@ -16,8 +16,10 @@ import pytest
 
 from bundle.keys import load_public_key, signer_from_uri
 from bundle.verify import verify
-from ledger import dispatch
+from ledger import dispatch, states
 from ledger.runs import Limits
+from server.engine import Surroundings
+from server.running import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,6 +168,50 @@ def test_a_run_that_was_lost_before_it_began_begins_anew(running: Any) -> None:
     running.prefect.held.set()
     assert running.ended(run_id)["status"] == "success"
     assert [each["event"] for each in running.events(run_id)].count("run.accepted") == 1
+
+
+def test_a_run_whose_process_was_made_to_end_begins_anew(running: Any) -> None:
+    running.prefect.held.clear()
+    run_id = running.submit()
+    while "create" not in running.prefect.asked:
+        pass
+    running.prefect.begin(run_id)
+    with running.service.ledger.writing() as connection:
+        assert states.release(connection, run_id)
+    while running.prefect.asked.count("create") < 2:
+        pass
+    running.prefect.held.set()
+    assert running.ended(run_id)["status"] == "success"
+    assert "give up" in running.prefect.asked, "Prefect took the first for being at work"
+
+
+def test_a_run_that_a_worker_took_that_is_gone_begins_anew(start: Callable[..., Any]) -> None:
+    workers_since = [0]
+    with start(surroundings=Surroundings(workers_since=lambda: workers_since[0])) as running:
+        running.prefect.held.clear()
+        run_id = running.submit()
+        while "create" not in running.prefect.asked:
+            pass
+        running.prefect.take(run_id)
+        workers_since[0] = clock()
+        while running.prefect.asked.count("create") < 2:
+            pass
+        running.prefect.held.set()
+        assert running.ended(run_id)["status"] == "success"
+
+
+def test_what_a_dead_process_left_is_removed(start: Callable[..., Any]) -> None:
+    cleaned: list[str] = []
+    around = Surroundings(clean=lambda row: cleaned.append(f"{row['tenant']}/{row['run_id']}"))
+    with start(surroundings=around) as running:
+        running.prefect.held.clear()
+        run_id = running.submit()
+        while "create" not in running.prefect.asked:
+            pass
+        running.prefect.begin(run_id)
+        running.prefect.crash(run_id)
+        assert running.ended(run_id)["status"] == "failed"
+        assert cleaned == [f"acme/{run_id}"]
 
 
 def test_a_run_that_is_lost_again_and_again_fails(running: Any) -> None:

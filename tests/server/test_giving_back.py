@@ -1,0 +1,83 @@
+"""A process that is made to end leaves its run to another: whole, or as if it had never been at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flows.pipeline import Exported, plainly
+from flows.recorded import perform
+from ledger import runs, states
+from server import keeping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class EndedError(BaseException):
+    """What a signal becomes in a process at work."""
+
+
+@pytest.mark.parametrize("stage", ["plan", "adapt", "describe", "sign", "pack"])
+def test_a_process_that_is_made_to_end_gives_its_run_back_and_leaves_nothing(running: Any, stage: str) -> None:
+    def ending(name: str, work: Callable[..., Any], *arguments: object) -> Any:
+        made = plainly(name, work, *arguments)
+        if name == stage:
+            raise EndedError
+        return made
+
+    running.prefect.is_down = True
+    run_id = running.submit()
+    with pytest.raises(EndedError):
+        perform(running.service.ledger, run_id, running.prefect.here, step=ending)
+    with running.service.ledger.reading() as connection:
+        assert states.is_released(runs.find(connection, run_id, tenant="acme"))
+    assert not (running.service.bundles / "acme" / run_id).exists()
+    assert running.run(run_id)["status"] == "running"
+    assert running.events(run_id)[-1]["event"] in ("run.progress", "run.signed")
+
+
+def test_a_process_that_is_made_to_end_after_its_last_word_leaves_the_bundle(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_exported: Exported) -> None:
+        raise EndedError
+
+    running.prefect.is_down = True
+    run_id = running.submit()
+    monkeypatch.setattr(Exported, "summary", end)
+    with pytest.raises(EndedError):
+        perform(running.service.ledger, run_id, running.prefect.here)
+    assert running.run(run_id)["status"] == "success"
+    assert running.http.get(f"/runs/{run_id}/download").status_code == 200
+
+
+def test_a_process_that_is_made_to_end_after_a_cancel_tells_who_canceled(running: Any) -> None:
+    def ending(*_stage: object) -> Any:
+        with running.service.ledger.writing() as connection:
+            states.request_cancel(connection, run_id, tenant="acme", by="user:ann", reason=None, now=1)
+        raise EndedError
+
+    running.prefect.is_down = True
+    run_id = running.submit()
+    with pytest.raises(EndedError):
+        perform(running.service.ledger, run_id, running.prefect.here, flow_run_id="a-flow-run", step=ending)
+    run = running.run(run_id)
+    assert (run["status"], run["canceledBy"]) == ("canceled", "user:ann")
+
+
+def test_what_keeps_something_is_known_until_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "server.pid"
+    assert keeping.holder(path) is None
+    lock = keeping.take(path)
+    assert lock is not None
+    keeping.write(lock, 4711)
+    assert keeping.take(path) is None
+    assert keeping.holder(path) == 4711
+    keeping.release(lock)
+    assert keeping.holder(path) is None, "its number means nothing any more"
+    again = keeping.take(path)
+    assert again is not None
+    keeping.release(again)
