@@ -59,7 +59,7 @@ def list_profiles(kind: str | None, variant: str | None, status: str | None, wan
     def table() -> Any:
         from cli.tables import rows
 
-        columns = ("profileId", "name", "kind", "variant", "include", "runs", "tenant", "revision", "status")
+        columns = ("profileId", "kind", "variant", "include", "runs", "tenant", "revision", "status")
         return rows(columns, ([item[name] for name in columns] for item in described))
 
     show(described, wanted, table=table)

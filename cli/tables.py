@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LONGEST_LIST = 12
 """How many counts a cell shows; the rest is counted, and in full in the other formats."""
 
+LONGEST_WHOLE = 40
+"""Characters of the longest first cell that is never cut in two lines."""
+
 
 def print_table(table: Table) -> None:
     """Print a table on standard output, or say that there is nothing to list."""
@@ -46,7 +49,11 @@ def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> Table:
     for position, column in enumerate(columns):
         filled = [row[position] for row in items if row[position] is not None]
         numeric = bool(filled) and all(isinstance(item, int) and not isinstance(item, bool) for item in filled)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        # What begins a row is typed elsewhere: it stays whole where there is any room for that.
+        whole = not position and all(len(str(item)) <= LONGEST_WHOLE for item in filled)
+        table.add_column(
+            column, justify="right" if numeric else "left", overflow="fold", no_wrap=whole, min_width=len(column)
+        )
     for row in items:
         table.add_row(*(_safe(cell(item)) for item in row))
     return table

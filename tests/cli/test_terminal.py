@@ -77,6 +77,17 @@ def test_a_terminal_gets_a_table_and_a_pipe_gets_json(command: str, program: Pro
     assert json.loads(at_a_terminal(program, *line, "--format", "json").text) == json.loads(piped.stdout)
 
 
+def test_what_begins_a_row_stays_whole_on_a_narrow_terminal(program: Program) -> None:
+    """It is what people type next."""
+    seen = at_a_terminal(program, "profile", "list", columns=80, NO_COLOR="1").text
+    assert max(map(len, seen.splitlines())) <= 80
+    header, *lines = seen.splitlines()
+    columns = ["profileId", "kind", "variant", "include", "runs", "tenant", "revision", "status"]
+    assert header.split() == columns
+    listed = [profile["profileId"] for profile in program.json("profile", "list")]
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == listed
+
+
 def test_colours_are_for_terminals_that_have_them_and_people_who_want_them(program: Program) -> None:
     assert at_a_terminal(program, "plan", "no").text.startswith(f"{ESCAPE}1;31merror:{ESCAPE}0m no profile 'no'")
     assert ESCAPE in at_a_terminal(program, "profile", "list").text
