@@ -21,6 +21,7 @@ from cli import (
     profiles,
     quickstart,
     serve,
+    vault,
 )
 from cli.complaints import complaint_about
 from cli.exits import CANCELED, FAILED, SUCCESS, USAGE
@@ -72,6 +73,7 @@ COMMANDS = (
     keys.keys,
     config.config,
     serve.serve,
+    vault.vault,
     doctor.doctor,
 )
 for command in COMMANDS:

@@ -10,16 +10,15 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from flows.errors import Detail, ValidationError
+from flows.serve_settings import SERVE_SETTINGS, ServeSettings
+from flows.setting_rules import Origin, Rule, folder, matching, number
 from flows.shapes import suggestion
 from flows.sources.declared import Sources, parse_sources
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PREFIX = "EXPORT_CENTER_"
 MASK = "***"
@@ -44,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         workers: Threads that compress, hash and query.
         memory_limit: What DuckDB may use, as in "512MB".
         profiles: Folder of the git repository of tenants' profiles; None for ``profiles`` of the home.
+        serve: What the service is to be.
         sources: Where record types come from that do not come from the store.
         origins: Setting name to where its value came from: "flag", a variable's name, a file's path or "default".
     """
@@ -54,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     memory_limit: str
     profiles: Path | None
+    serve: ServeSettings
     sources: Sources
     origins: Mapping[str, str]
 
@@ -69,26 +70,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> list[dict[str, str]]:
         """Return name, value and origin of every setting, as texts, with secrets masked."""
-        shown = {name: str(getattr(self, name)) for name in SETTINGS} | {"key": mask(self.key_uri)}
+        own = [name for name in SETTINGS if name not in SERVE_SETTINGS]
+        shown = {name: str(getattr(self, name)) for name in own} | {"key": mask(self.key_uri)}
+        shown |= self.serve.describe()
         shown["profiles"] = str(self.profiles_path)
         shown["sources"] = ", ".join(self.sources.relations) or "none"
         listed = [{"name": name, "value": shown[name], "origin": self.origins[name]} for name in SETTINGS]
         declared = self.sources.describe()
         return listed + [{"name": name, "value": text, "origin": self.origins["sources"]} for name, text in declared]
-
-
-class Origin(NamedTuple):
-    """Where a value came from: in words for messages and lists, and the folder that relative paths start at."""
-
-    name: str
-    folder: Path | None = None
-
-
-class Rule(NamedTuple):
-    """How the value of one setting is read; ``read`` raises ValueError for what is not ``expected``."""
-
-    expected: str
-    read: Callable[[object, Origin], Any]
 
 
 def load_settings(
@@ -118,7 +107,8 @@ def load_settings(
     values = _defaults(cpus, needs_home="home" not in given)
     values |= {name: _read(name, value, origin) for name, (value, origin) in given.items()}
     origins = {name: given[name][1].name if name in given else "default" for name in SETTINGS}
-    return Settings(**values, origins=origins)
+    serve = ServeSettings(**{name: values.pop(name) for name in SERVE_SETTINGS if name in values})
+    return Settings(**values, serve=serve, origins=origins)
 
 
 def mask(uri: str) -> str:
@@ -172,48 +162,20 @@ def _read(name: str, value: object, origin: Origin) -> Any:
         raise ValidationError(f"{where}: {message}", details=[Detail(field=name, message=message)]) from error
 
 
-def _home(value: object, origin: Origin) -> Path:
-    if not isinstance(value, (str, Path)) or not str(value) or "://" in str(value):
-        raise ValueError(name_of_type(value))
-    path = Path(value).expanduser()
-    return (origin.folder or Path()) / path
-
-
-def _workers(value: object, _: Origin) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        value = int(value)
-    if type(value) is not int or not 1 <= value <= MAX_WORKERS:
-        raise ValueError(name_of_type(value))
-    return value
-
-
-def _matching(pattern: re.Pattern[str]) -> Callable[[object, Origin], str]:
-    def read(value: object, _: Origin) -> str:
-        if not isinstance(value, str) or pattern.fullmatch(value) is None:
-            raise ValueError(name_of_type(value))
-        return value
-
-    return read
-
-
 def _sources(value: object, origin: Origin) -> Sources:
     if origin.folder is None:
         raise ValidationError(f"{origin.name}: sources are declared in export-center.toml, in the section [sources]")
     return parse_sources(value, where=origin.name, folder=origin.folder)
 
 
-def name_of_type(value: object) -> str:
-    """Return what kind of value was refused; the value itself is told, masked, by the caller."""
-    return type(value).__name__
-
-
 SETTINGS: Mapping[str, Rule] = {
-    "home": Rule("the path of a folder", _home),
-    "tenant": Rule("a tenant: letters, digits, '.', '_' and '-'", _matching(_TENANT)),
-    "key": Rule("the URI of a signing key, such as file:/path/to/default.key", _matching(_KEY)),
-    "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", _workers),
-    "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", _matching(re.compile(MEMORY_LIMIT))),
-    "profiles": Rule("the path of a git repository", _home),
+    "home": Rule("the path of a folder", folder),
+    "tenant": Rule("a tenant: letters, digits, '.', '_' and '-'", matching(_TENANT)),
+    "key": Rule("the URI of a signing key, such as file:/path/to/default.key", matching(_KEY)),
+    "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", number(1, MAX_WORKERS)),
+    "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", matching(re.compile(MEMORY_LIMIT))),
+    "profiles": Rule("the path of a git repository", folder),
+    **SERVE_SETTINGS,
     "sources": Rule("the section [sources]", _sources),
 }
 """Every setting and how it is read. Flags and files use these names; variables put EXPORT_CENTER_ before them."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 KEPT = 2 * DAY_SECONDS * SECOND
 """How long an answer is kept, in microseconds."""
 
+SEALED = "sealed"
+"""Header of a kept answer that tells a secret, and so lies here sealed, bound to its key's scope; it never leaves."""
+
 
 @dataclass(frozen=True)
 class Key:

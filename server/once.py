@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from ledger import idempotency
 from ledger.errors import KeyReusedError
+from ledger.idempotency import SEALED
 from server.context import JSON, Reply
 from server.problems import CONFLICT, UNAVAILABLE, Problem, invalid
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from server.service import Service
 
 BUSY_SECONDS = 10
-SEALED = "sealed"
-"""Marks kept answers that tell a secret; it never leaves."""
 
 
 def mutate(service: Service, endpoint: Endpoint, call: Call) -> Reply:

@@ -139,6 +139,8 @@ def outputs(program: Program, archive: Path, tmp_path_factory: pytest.TempPathFa
     other, one = program.at(folder / "home"), folder / "one.tar.zst"
     for name in ("a", "b"):
         (folder / f"{name}.jsonl").write_text(json.dumps({**RECORD, "summary": name}) + "\n")
+    (folder / "home").mkdir()
+    (folder / "home" / "webhooks.key").write_text("5a" * 32)
     (folder / "bad.yaml").write_text("profileId: Bad\n")
     program.json("export", "json-raw", "--id", "RUSTSEC-2021-0001", "--out", one)
     key, crates = ("--key", program.public_key), ("json-raw", "--source", "osv-crates")
@@ -166,6 +168,7 @@ def outputs(program: Program, archive: Path, tmp_path_factory: pytest.TempPathFa
         "keys generate": [other.json("keys", "generate", "--name", "second")],
         "keys show": [program.json("keys", "show")],
         "keys rotate": [other.json("keys", "rotate")],
+        "vault show": [other.json("vault", "show")],
         "config show": [program.json("config", "show")],
         "doctor": [program.json("doctor")],
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows.errors import ValidationError
+from flows.serve_settings import SERVE_SETTINGS
 from flows.settings import load_settings, mask
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def test_flags_win_over_variables_these_over_the_file_and_that_over_defaults(tmp
         "memory_limit": "default",
         "profiles": "default",
         "sources": "default",
+        **dict.fromkeys(SERVE_SETTINGS, "default"),
     }
 
 

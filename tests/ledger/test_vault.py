@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import VaultError
+from ledger.keyfile import change_keys, new_key, read_keys
 from ledger.vault import Vault, open_vault
 
 if TYPE_CHECKING:
@@ -65,3 +66,42 @@ def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(VaultError, match=r"webhooks\.key"):
         open_vault(path)
+
+
+def test_a_new_key_seals_and_old_ones_still_open_without_anything_being_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "webhooks.key"
+    vault = open_vault(path)
+    old = vault.seal(b"old", "acme")
+    change_keys(path, lambda keys: [new_key(), *keys])
+    assert vault.open(old, "acme") == b"old"
+    assert vault.opener(old, "acme") == 1
+    new = vault.seal(b"new", "acme")
+    assert vault.opener(new, "acme") == 0
+    change_keys(path, lambda keys: keys[:1])
+    assert vault.open(new, "acme") == b"new"
+    with pytest.raises(VaultError):
+        vault.open(old, "acme")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_away_or_spoilt_does_not_close_an_open_vault(tmp_path: Path) -> None:
+    path = tmp_path / "webhooks.key"
+    vault = open_vault(path)
+    sealed, text = vault.seal(b"secret"), path.read_text()
+    for spoilt in ("", "no hexadecimal digits", None):
+        path.unlink(missing_ok=True) if spoilt is None else path.write_text(spoilt)
+        assert vault.open(sealed) == b"secret"
+        assert vault.opener(vault.seal(b"meanwhile")) == 0
+    path.write_text(f"{bytes(32).hex()}\n{text}")
+    assert vault.opener(sealed) == 1
+
+
+def test_keys_that_are_added_at_once_are_all_kept(tmp_path: Path) -> None:
+    path, added = tmp_path / "webhooks.key", [new_key() for _ in range(8)]
+    first = read_keys(path)
+    threads = [threading.Thread(target=change_keys, args=(path, lambda keys, key=key: [key, *keys])) for key in added]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(read_keys(path)) == {*added, *first}
