@@ -53,9 +53,9 @@ await answer({
     return { token, kind: result.token_type, jwk: await crypto.subtle.exportKey('jwk', keys.privateKey) }
   },
 
-  async call({ method, url, headers = {} }) {
+  async call({ method, url, headers = {}, body = null }) {
     const request = () =>
-      oauth.protectedResourceRequest(token, method, new URL(url), new Headers(headers), null, {
+      oauth.protectedResourceRequest(token, method, new URL(url), new Headers(headers), body, {
         ...insecure,
         DPoP: handle,
       })

@@ -27,7 +27,7 @@ const server = createServer().listen(0, '127.0.0.1', () => {
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'ES256' }] },
     enabledJWA: { dPoPSigningAlgValues: ['ES256', 'Ed25519', 'EdDSA', 'PS256'] },
     scopes: SCOPES.split(' '),
-    extraTokenClaims: (_, token) => ({ 'stella:tenant': TENANTS[token.clientId] }),
+    extraTokenClaims: (_, token) => ({ 'stella:tenant': TENANTS[token.clientId], 'example:org': 'gamma' }),
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
