@@ -30,7 +30,7 @@ def extract(source: Path | BinaryIO, folder: Path, *, keys: Sequence[PublicKey])
         raise UnreadableError(f"{folder} is not an empty folder", advice="Name a new one.")
     with _telling(folder):
         make_folders(folder.parent)
-        with folder_aside(folder) as partial, closing(_Writer(partial)) as writer:
+        with folder_aside(folder) as partial, closing(_Writer(partial, told=folder)) as writer:
             verified = verify(source, keys=keys, consume=writer.write)
             writer.finish()
             if folder.exists():
@@ -52,14 +52,14 @@ def _telling(folder: Path) -> Iterator[None]:
 class _Writer:
     """Writes members as their pieces arrive, and has the disk keep each; one file is open at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, told: Path) -> None:
+        self._folder, self._told = folder, told
         self._name = ""
         self._file: BinaryIO | None = None
 
     def write(self, name: str, piece: bytes) -> None:
         """Take the next piece of a member, whose name ``verify`` has found safe."""
-        with _telling(self._folder):
+        with _telling(self._told):
             if name != self._name:
                 self._open(name)
             if self._file is not None:

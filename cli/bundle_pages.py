@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,8 +63,14 @@ def browse(bundle: str, keys: Sequence[Path], to: Path | None, launch: bool) -> 
     """
     page = page_of(bundle, keys, to)
     emit(f"{page}\n")
-    if launch and click.launch(page):
+    if launch and not (_has_screen() and click.launch(page) == 0):
         note("no browser could be opened; open that address in one")
+
+
+def _has_screen() -> bool:
+    """Whether a browser could show itself; without a screen, the opener of Linux only complains of all it tried."""
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in named)
 
 
 def page_of(bundle: str, keys: Sequence[Path], to: Path | None) -> str:

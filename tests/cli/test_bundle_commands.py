@@ -134,7 +134,12 @@ def test_browse_opens_the_page_with_what_this_machine_has(program: Program, fold
     opener = tmp_path / "xdg-open"
     opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
     opener.chmod(0o755)
-    done = program.done("bundle", "browse", folder, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    screen = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": "", "WSL_DISTRO_NAME": ""}
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = program.done("bundle", "browse", folder, **screen, **path)
+    assert (done.returncode, done.stderr) == (0, b"no browser could be opened; open that address in one\n")
+    assert not (tmp_path / "opened").exists()
+    done = program.done("bundle", "browse", folder, **{**screen, "DISPLAY": ":0"}, **path)
     assert (done.returncode, done.stderr) == (0, b"")
     assert (tmp_path / "opened").read_text() == f"{folder}/index.html\n"
 
