@@ -15,7 +15,7 @@ import pytest
 
 from cli.exits import USAGE
 from cli.main import outcome
-from server.running import free_port
+from server.embedded import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

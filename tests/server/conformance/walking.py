@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from ledger.database import open_ledger
 from ledger.tables import TENANTS
-from server.running import free_port
+from server.embedded import free_port
 from tests.server.conformance.people import AUDIENCE, Issuer, People
 
 if TYPE_CHECKING:
