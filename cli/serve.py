@@ -8,7 +8,7 @@ import click
 
 from cli import rim
 from cli.output import note
-from cli.serve_options import address_of, auth_of, egress_of, exposure_of, serve_options
+from cli.serve_options import address_of, auth_of, egress_of, exposure_of, outdated_of, serve_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,8 @@ def serve(
             tenant=settings.tenant,
             egress=egress_of(webhook_networks, allow_http=webhook_http),
             metrics=exposure_of(settings.serve),
+            origins=frozenset(settings.serve.cors_origins),
+            outdated=outdated_of(settings.serve.deprecations),
         )
     )
 

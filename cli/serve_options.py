@@ -10,6 +10,7 @@ from cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cli.options import Command
     from flows.serve_settings import ServeSettings
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from server.auth.settings import AuthSettings
     from server.egress import Egress
     from server.metrics.page import Exposure
+    from server.outdated import Declared
 
 NONCE_KEY = "nonces.key"
-NEEDS_ISSUER = ("audience", "jwks", "public_url", "bearer", "nonces", "tenant_claim")
+NEEDS_ISSUER = ("audience", "jwks", "public_url", "bearer", "nonces", "tenant_claim", "cors_origins")
 
 _OPTIONS = (
     click.option("--issuer", metavar="URL", help="Whose access tokens are accepted; without, authentication is off."),
@@ -39,6 +41,14 @@ _OPTIONS = (
         multiple=True,
         help="Network that is told metrics too; may be given again.",
     ),
+    click.option(
+        "--cors-origin",
+        "cors_origins",
+        metavar="ORIGIN",
+        multiple=True,
+        help="Origin whose pages may call the API from a browser; may be given again. Asks for --issuer.",
+    ),
+    click.option("--deprecations", metavar="FILE", help="Which routes and profiles are out of date; answers say so."),
     click.option("--metrics-named", metavar="N", help="So many tenants and profiles have names in metrics; 30."),
 )
 
@@ -95,7 +105,28 @@ def _require_nothing_else(settings: Settings) -> None:
     """Refuse words about authentication that is off: whoever wrote them believes that it is on."""
     stray = [name for name in NEEDS_ISSUER if settings.origins[name] != "default"]
     if stray:
-        raise UsageError(f"--{stray[0].replace('_', '-')} without --issuer", advice="Name the issuer too.")
+        raise UsageError(f"{_flag(stray[0])} without --issuer", advice="Name the issuer too.")
+
+
+def _flag(setting: str) -> str:
+    return "--cors-origin" if setting == "cors_origins" else f"--{setting.replace('_', '-')}"
+
+
+def outdated_of(path: Path | None) -> Declared:
+    """Return what is out of date.
+
+    Raises:
+        UsageError: The file cannot be read, or says something that cannot be.
+    """
+    from server.endpoints import ENDPOINTS
+    from server.outdated import Declared, read_declared
+
+    if path is None:
+        return Declared()
+    try:
+        return read_declared(path, {each.name for each in ENDPOINTS})
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--deprecations: {error}", advice="docs/api.md has the form of the file.") from error
 
 
 def egress_of(networks: Sequence[str], *, allow_http: bool) -> Egress:

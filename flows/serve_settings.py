@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from flows.setting_rules import Origin, Rule, matching, name_of_type, number, several, switch
+from flows.setting_rules import Origin, Rule, folder, matching, name_of_type, number, several, switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ LAST_PORT = 65_535
 MOST_NAMED = 1000
 
 _URL = re.compile(r"https?://\S+")
+_PAGES_ORIGIN = re.compile(r"https?://(?:[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _WORD = re.compile(r"\S+")
 
 
@@ -34,6 +36,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         metrics_listen: HOST:PORT where metrics are told, and nowhere else; None for beside the API.
         metrics_networks: Networks that are told metrics, beside this machine.
         metrics_named: How many tenants, and how many profiles, metrics name.
+        cors_origins: Whose pages may call the API from a browser, as browsers send it in ``Origin``.
+        deprecations: File that says which routes and profiles are out of date.
     """
 
     issuer: str | None = None
@@ -46,6 +50,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_listen: str | None = None
     metrics_networks: tuple[str, ...] = ()
     metrics_named: int = 30
+    cors_origins: tuple[str, ...] = ()
+    deprecations: Path | None = None
 
     def describe(self) -> dict[str, str]:
         """Return name and value of every one of them, as texts."""
@@ -82,5 +88,9 @@ SERVE_SETTINGS: Mapping[str, Rule] = {
     "metrics_listen": Rule("HOST:PORT, such as 127.0.0.1:9321", _address),
     "metrics_networks": Rule("networks, such as 10.20.0.0/16", several(_network)),
     "metrics_named": Rule(f"a whole number from 0 to {MOST_NAMED}", number(0, MOST_NAMED)),
+    "cors_origins": Rule(
+        "origins as browsers send them, such as https://console.example", several(matching(_PAGES_ORIGIN))
+    ),
+    "deprecations": Rule("the path of a file", folder),
 }
 """Each of them and how it is read."""

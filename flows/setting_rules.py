@@ -27,7 +27,7 @@ class Rule(NamedTuple):
 
 
 def folder(value: object, origin: Origin) -> Path:
-    """Return the path of a folder."""
+    """Return the path of a folder or file."""
     if not isinstance(value, (str, Path)) or not str(value) or "://" in str(value):
         raise ValueError(name_of_type(value))
     path = Path(value).expanduser()

@@ -23,7 +23,8 @@ from starlette.responses import Response
 from ledger.tables import TERMINAL
 from ledger.times import format_time
 from server.caller import Caller
-from server.context import JSON, Call, Reply, dumps
+from server.context import JSON, Call, Reply, dumps, profile_named
+from server.cors import Cors
 from server.endpoints import ENDPOINTS
 from server.metrics.http import Measured
 from server.once import mutate
@@ -74,17 +75,20 @@ def make_app(service: Service, *, more: tuple[Route, ...] = ()) -> ASGIApp:
     )
     # Not a route: those match neither every method nor every path, such as one with a line break.
     app.router.default = api
-    return Measured(CommonHeaders(app, service), service.meters)
+    api_for_pages = Cors(app, table, service.origins) if service.origins else app
+    return Measured(CommonHeaders(api_for_pages, service), service.meters)
 
 
 async def _answer(service: Service, table: Table, request: Request) -> Response:
     endpoint, params = table.find(request.method, request.scope["path"])
-    request.scope["state"]["route"] = endpoint.path
+    state = request.scope["state"]
+    state["route"] = endpoint.path
+    state["outdated"] = service.outdated.headers(endpoint.name, params.get("profileId"))
     if endpoint.scope is None:
         caller = NOBODY
     else:
         caller = await anyio.to_thread.run_sync(_caller, service, endpoint.scope, request)
-        request.scope["state"]["tenant"] = caller.tenant
+        state["tenant"] = caller.tenant
     call = Call(
         method=request.method,
         path=request.scope["path"],
@@ -92,7 +96,7 @@ async def _answer(service: Service, table: Table, request: Request) -> Response:
         query=request.query_params,
         headers=request.headers,
         body=await _body(request, service.max_body),
-        trace=request.scope["state"]["trace"],
+        trace=state["trace"],
         caller=caller,
         now=service.clock(),
     )
@@ -103,6 +107,8 @@ async def _answer(service: Service, table: Table, request: Request) -> Response:
     work = mutate if endpoint.mutation else endpoint.handler
     arguments = (service, endpoint, call) if endpoint.mutation else (service, call)
     reply: Reply = await anyio.to_thread.run_sync(work, *arguments)
+    if service.outdated.profiles and not state["outdated"]:
+        state["outdated"] = service.outdated.headers(endpoint.name, profile_named(reply))
     return _response(await _waited(service, call, reply, seconds) if seconds else reply, call)
 
 

@@ -21,6 +21,7 @@ _TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})
 _CHARSET = re.compile(r'(?:^|;)\s*charset="?([^\s;"]+)')
 
 JSON = "application/json; charset=utf-8"
+LARGEST_KEPT = 100_000
 MAX_PAGE_SIZE = 200
 MAX_PAGE = 10**9
 
@@ -172,6 +173,15 @@ class Reply:
         if isinstance(self.body, bytes):
             return self.body
         return dumps({**self.body, "traceId": trace_id})
+
+
+def profile_named(reply: Reply) -> str | None:
+    """Return the profile that an answer is about, if it is a JSON object that says so."""
+    if isinstance(reply.body, bytes):
+        # Answers that are kept for an Idempotency-Key; signed documents are not about a profile.
+        known = reply.body.startswith(b"{") and len(reply.body) <= LARGEST_KEPT
+        return str(json.loads(reply.body).get("profileId", "")) if known else None
+    return str(reply.body.get("profileId", ""))
 
 
 def dumps(value: Mapping[str, Any]) -> bytes:

@@ -91,7 +91,7 @@ def describe(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 def operation(endpoint: Endpoint) -> dict[str, Any]:
     """Return the description of one endpoint."""
-    facts = FACTS.get(f"{endpoint.method} {endpoint.path.removeprefix(BASE)}", Facts())
+    facts = FACTS.get(endpoint.name, Facts())
     scope = endpoint.scope
     described: dict[str, Any] = {
         "operationId": operation_id(endpoint),
@@ -160,7 +160,7 @@ def _common(endpoint: Endpoint) -> Iterable[Parameter]:
 
 
 def _good(endpoint: Endpoint, facts: Facts) -> dict[str, Any]:
-    headers = {"X-Trace-Id": _header("X-Trace-Id")}
+    headers = {name.rstrip("?"): _header(name) for name in ("X-Trace-Id", "Deprecation?", "Sunset?")}
     if endpoint.scope is not None:
         headers |= {name: _header(name) for name in QUOTA}
     if endpoint.mutation:

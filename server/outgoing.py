@@ -42,7 +42,9 @@ class CommonHeaders:
                     **self._service.authenticate.headers(self._service.clock()),
                     **await self._quota(state.get("tenant")),
                 }
-                message["headers"] = _with(message["headers"], added.items())
+                # Beside an answer's own Link there may be others.
+                told = [(name.lower().encode(), value.encode()) for name, value in state.get("outdated", ())]
+                message["headers"] = [*_with(message["headers"], added.items()), *told]
             await send(message)
 
         await self._app(scope, receive, sending)

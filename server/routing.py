@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from server.problems import NOT_FOUND, REQUEST, Problem
+from server.service import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +64,11 @@ class Endpoint:
     status: int = 200
     section: str = ""
 
+    @property
+    def name(self) -> str:
+        """Method and path below the API's, as in "GET /runs/{runId}"."""
+        return f"{self.method} {self.path.removeprefix(BASE)}"
+
 
 class Table:
     """Finds endpoints."""
@@ -90,6 +96,10 @@ class Table:
             allowed = allow(endpoints)
             raise Problem(405, REQUEST, f"{path} takes {allowed}, not {method}", headers={"Allow": allowed})
         raise Problem(404, NOT_FOUND, f"there is nothing at {path}")
+
+    def methods(self, path: str) -> str | None:
+        """Return the methods of a path, as Allow lists them; None when there is no such path."""
+        return next((allow(endpoints) for pattern, endpoints in self._patterns if pattern.fullmatch(path)), None)
 
 
 def allow(endpoints: Sequence[Endpoint]) -> str:

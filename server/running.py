@@ -33,6 +33,7 @@ from server.engine import Engine, Surroundings, unknown
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
 from server.open_door import WARNING, OpenDoor, require_loopback
+from server.outdated import Declared
 from server.prefect_api import PrefectApi
 from server.sending import Sender
 from server.service import Service
@@ -70,6 +71,8 @@ class Serving:
         tenant: Whose things, when a request names nobody.
         egress: What webhooks may reach.
         metrics: Who is told numbers.
+        origins: Whose pages may call the API, as browsers send it in Origin.
+        outdated: Which routes and profiles are out of date.
     """
 
     home: Path
@@ -84,6 +87,8 @@ class Serving:
     tenant: str
     egress: Egress = field(default_factory=Egress)
     metrics: Exposure = field(default_factory=Exposure)
+    origins: frozenset[str] = frozenset()
+    outdated: Declared = field(default_factory=Declared)
 
 
 def serve(wanted: Serving) -> None:
@@ -149,6 +154,8 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
             store=str(wanted.home / "evidence"),
             vault=vault,
             egress=wanted.egress,
+            origins=wanted.origins,
+            outdated=wanted.outdated,
             meters=meters,
             ready={"prefect": prefect.is_ready},
         )

@@ -9,6 +9,7 @@ from ledger.runs import Limits
 from ledger.vault import Vault
 from server.egress import Egress
 from server.metrics.process import Meters
+from server.outdated import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,8 @@ class Service:
         store: Root of the evidence store, for dry runs.
         vault: Seals secrets; by default nothing that it seals outlives this process.
         egress: What webhooks may reach.
+        origins: Whose pages may call.
+        outdated: What was declared out of date.
         meters: What this process counts.
         ready: Named checks for /readyz; each returns None, or what is wrong.
     """
@@ -66,6 +69,8 @@ class Service:
     store: str = ""
     vault: Vault = field(default_factory=Vault.of_this_process)
     egress: Egress = field(default_factory=Egress)
+    origins: frozenset[str] = frozenset()
+    outdated: Declared = field(default_factory=Declared)
     meters: Meters = field(default_factory=Meters)
     ready: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
 
