@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -40,6 +41,9 @@ STOP_SECONDS = 35.0
 """A worker kills after 30 s what does not end."""
 
 SERVER = ("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--no-ui")
+RUN = shlex.join((sys.executable, "-m", "flows.process", "prefect.engine"))
+"""What the worker starts for a run."""
+
 WORKER = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "embedded")
 
 

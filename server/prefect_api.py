@@ -54,8 +54,12 @@ class FlowRunState(NamedTuple):
 class PrefectApi:
     """A client of one Prefect server. Safe to use from several threads."""
 
-    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
-        """Take the API's address, as in "http://127.0.0.1:4200/api"."""
+    def __init__(self, url: str, *, command: str | None = None, timeout: float = 10.0) -> None:
+        """Take the API's address, as in "http://127.0.0.1:4200/api".
+
+        ``command`` is what a worker starts for a run that was submitted; None leaves that to the worker.
+        """
+        self._variables = {} if command is None else {"command": command}
         self._http = httpx.Client(base_url=url, timeout=timeout)
         self._deployments: dict[str, str] = {}
 
@@ -105,6 +109,7 @@ class PrefectApi:
             "tags": list(tags),
             "labels": {"__OTEL_TRACEPARENT": trace_parent},
             "work_queue_name": queue,
+            "job_variables": self._variables,
             "state": {"type": "SCHEDULED"},
         }
         try:

@@ -28,7 +28,7 @@ from server.auth.jwks import JwksCache
 from server.context import JSON, dumps
 from server.delivery import Delivery
 from server.egress import Egress
-from server.embedded import Embedded, kept_port
+from server.embedded import RUN, Embedded, kept_port
 from server.engine import Engine, Surroundings, unknown
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
@@ -174,7 +174,7 @@ def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Callable[[]
         return prefect, unknown
     folder = wanted.home / "prefect"
     port = kept_port(folder)
-    prefect = PrefectApi(f"http://127.0.0.1:{port}/api")
+    prefect = PrefectApi(f"http://127.0.0.1:{port}/api", command=RUN)
     stack.callback(prefect.close)
     embedded = Embedded(folder, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
     embedded.start()
