@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -184,11 +182,3 @@ def test_quickstart_takes_evidence_and_a_key_of_ones_own(
     )  # fmt: skip
     assert fresh.json("bundle", "verify", own["bundle"], "--key", program.public_key)["records"] == own["records"] == 13
     assert program.public_key.read_bytes() == (fresh.home / "quickstart.pub").read_bytes()
-
-
-@pytest.mark.data
-def test_the_whole_data_pack_is_accounted_for(data_pack: Path, fresh: Program) -> None:
-    report = fresh.json("ingest", data_pack)
-    assert accounted_for(report)
-    assert report["seen"] > 60_000
-    assert fresh.json("ingest", data_pack)["stored"] == 0

@@ -6,7 +6,11 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tarfile
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +23,7 @@ from evidence.current import current_relation
 from evidence.database import open_database
 from evidence.schema import KIND_OF_TABLE
 from evidence.stats import stats
+from evidence.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -314,12 +319,19 @@ def test_a_file_is_quarantined_because(found: dict[Place, Found], place: Place) 
     assert found[place].reason.startswith(REASONS[place])
 
 
-def test_the_second_ingest_adds_nothing(pack: Depot, data_pack: Path) -> None:
+def test_the_program_ingests_all_of_it_once_more_and_adds_nothing(pack: Depot, data_pack: Path, tmp_path: Path) -> None:
+    """As a user would: a second time through the command line, because a first one would take as long again."""
     before = pack.store.snapshot()
+    shutil.copytree(pack.store.root, tmp_path / "evidence")
     folders = sorted(path for path in data_pack.iterdir() if path.is_dir() and path.name != "delta")
+    command = [sys.executable, "-m", "cli", "ingest", *folders, "--workers", "2", "--format", "json"]
+    environ = {**os.environ, "EXPORT_CENTER_HOME": str(tmp_path)}
 
-    report = pack.ingest(*folders, workers=2)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
-    assert (report.stored, report.superseded, report.removed) == (0, 0, 0)
-    assert (report.unchanged, report.quarantined) == (55_469, 5_188)
-    assert pack.store.snapshot() == before
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["stored"], report["superseded"], report["removed"]) == (0, 0, 0)
+    assert (report["unchanged"], report["quarantined"]) == (55_469, 5_188)
+    assert report["seen"] == 55_469 + 5_188
+    assert Store(str(tmp_path / "evidence")).snapshot() == before
