@@ -127,7 +127,7 @@ def perform(
     """
     with ledger.writing() as connection:
         if not states.start(connection, run_id, flow_run_id=flow_run_id, attempt=attempt, now=here.clock()):
-            raise CanceledRunError(run_id)
+            raise CanceledRunError(f"run {run_id} is over, or another flow run does it")
         row = runs.find(connection, run_id, tenant=None)
     folder = here.bundles / row["tenant"] / run_id
     try:

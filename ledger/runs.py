@@ -10,7 +10,7 @@ from sqlalchemy import exists, func, insert, select, text
 
 from ledger import events, tallies
 from ledger.errors import QuotaError, TooManyRunsError, UnknownRunError
-from ledger.tables import ACTIVE, DISTRIBUTIONS, QUOTAS, RUNS, TENANTS
+from ledger.tables import ACTIVE, ARRIVALS, DISTRIBUTIONS, QUOTAS, RUNS, TENANTS
 from ledger.times import day_of, seconds_to_midnight
 
 if TYPE_CHECKING:
@@ -67,22 +67,24 @@ class Usage:
         return max(self.limit - self.used, 0)
 
 
-def submit(connection: Connection, asked: Submission, *, limits: Limits, now: int) -> str:
+def submit(
+    connection: Connection, asked: Submission, *, limits: Limits, now: int, flow_run_id: str | None = None
+) -> str:
     """Take a run in: its row, its number, its first event; return its id.
 
     Everything happens in the caller's transaction, which must be one that writes: the counts are exact, however many
-    servers submit at once.
+    servers submit at once. A run that the engine began of itself comes with its ``flow_run_id``, and is not dispatched.
 
     Raises:
         QuotaError, TooManyRunsError: The tenant has had its share; nothing was written.
     """
-    _lock_tenant(connection, asked.tenant)
+    lock_tenant(connection, asked.tenant)
     mine = limits_of(connection, asked.tenant, limits)
     _charge(connection, asked.tenant, mine, now)
-    return admit(connection, asked, now=now, dispatch=True)
+    return admit(connection, asked, now=now, flow_run_id=flow_run_id)
 
 
-def admit(connection: Connection, asked: Submission, *, now: int, dispatch: bool) -> str:
+def admit(connection: Connection, asked: Submission, *, now: int, flow_run_id: str | None = None) -> str:
     """Write the row and first event of a run, without asking for limits; return its id."""
     run_id = _next_id(connection, now)
     connection.execute(
@@ -102,7 +104,8 @@ def admit(connection: Connection, asked: Submission, *, now: int, dispatch: bool
             created_by=asked.created_by,
             trace_id=asked.trace_id,
             trace_parent=asked.trace_parent,
-            dispatch_at=now if dispatch else None,
+            flow_run_id=flow_run_id,
+            dispatch_at=now if flow_run_id is None else None,
             progress=NOTHING_DONE,
             last_seq=1,
             last_event=events.ACCEPTED,
@@ -111,10 +114,19 @@ def admit(connection: Connection, asked: Submission, *, now: int, dispatch: bool
     )
     events.add(connection, run_id, 1, events.ACCEPTED, {"profileId": asked.profile_id, "status": "pending"}, now=now)
     tallies.accepted(connection, asked.tenant, asked.profile_base, now=now)
+    if flow_run_id is not None:
+        connection.execute(insert(ARRIVALS).values(flow_run_id=flow_run_id, run_id=run_id))
     return run_id
 
 
-def _lock_tenant(connection: Connection, tenant: str) -> None:
+def of_flow_run(connection: Connection, flow_run_id: str) -> str | None:
+    """Return the run that a flow run became which the engine began of itself, if it did."""
+    query = select(ARRIVALS.c.run_id).where(ARRIVALS.c.flow_run_id == flow_run_id)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def lock_tenant(connection: Connection, tenant: str) -> None:
     """Let one submission of a tenant count at a time; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 7))"), {"tenant": tenant})

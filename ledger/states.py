@@ -32,9 +32,11 @@ def start(connection: Connection, run_id: str, *, flow_run_id: str | None, attem
     run was lost once more meanwhile.
     """
     values: dict[str, Any] = {"status": "running", "started_at": now, "heartbeat_at": now, "dispatch_at": None}
+    mine = (RUNS.c.run_id == run_id) & RUNS.c.status.in_(ACTIVE) & (RUNS.c.losses == attempt)
     if flow_run_id is not None:
         values["flow_run_id"] = flow_run_id
-    mine = (RUNS.c.run_id == run_id) & RUNS.c.status.in_(ACTIVE) & (RUNS.c.losses == attempt)
+        # Whoever copies a flow run in Prefect copies the run's id with it.
+        mine &= RUNS.c.flow_run_id.is_(None) | (RUNS.c.flow_run_id == flow_run_id)
     return connection.execute(update(RUNS).where(mine).values(**values)).rowcount == 1
 
 

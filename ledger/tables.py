@@ -76,6 +76,14 @@ RUNS = Table(
     Index("runs_to_dispatch", "dispatch_at"),
 )
 
+# Flow runs that the engine began of itself, and the runs they became: kept, whoever does such a run in the end.
+ARRIVALS = Table(
+    "arrivals",
+    METADATA,
+    Column("flow_run_id", String(36), primary_key=True),
+    Column("run_id", String(64), ForeignKey("runs.run_id"), nullable=False),
+)
+
 EVENTS = Table(
     "export_events",
     METADATA,

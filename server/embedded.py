@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from server import keeping
+from server.deployment import POOL
 from server.loops import Loops
-from server.prefect_api import POOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ LOOK_SECONDS = 0.25
 STOP_SECONDS = 35.0
 """A worker kills after 30 s what does not end."""
 
-SERVER = ("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--no-ui")
+SERVER = ("-m", "flows.prefect_server", "server", "start", "--host", "127.0.0.1", "--no-ui")
 RUN = shlex.join((sys.executable, "-m", "flows.process", "prefect.engine"))
 """What the worker starts for a run."""
 

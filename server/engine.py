@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flows.errors import StorageError
 from ledger import dispatch, idempotency, states
 from ledger.proofs import SharedReplays
 from ledger.times import SECOND
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ledger.database import Ledger
+    from server.deployments import Deployments
     from server.prefect_api import FlowRunState, PrefectApi
 
 LOG = logging.getLogger("export_center.engine")
@@ -30,6 +32,7 @@ DISPATCH_SECONDS = 0.05
 """How often the ledger is asked for something to dispatch: it is one indexed look-up."""
 
 WATCH_SECONDS = 1.0
+PROFILES_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 SILENT_SECONDS = 120
 """A run whose process has not been heard of for so long has crashed, whatever Prefect says of it."""
@@ -66,6 +69,7 @@ class Engine:
         self,
         ledger: Ledger,
         prefect: PrefectApi,
+        deployments: Deployments,
         clock: Callable[[], int],
         *,
         meters: Meters | None = None,
@@ -73,12 +77,12 @@ class Engine:
     ) -> None:
         """Do nothing yet."""
         self._meters = meters or Meters()
-        self._ledger, self._prefect, self._clock = ledger, prefect, clock
+        self._ledger, self._prefect, self._deployments, self._clock = ledger, prefect, deployments, clock
         self._around = surroundings or Surroundings()
-        self._prepared = False
-        self._loops = Loops(LOG, expected=(PrefectError,), told=self._meters.round)
+        self._loops = Loops(LOG, expected=(PrefectError, StorageError), told=self._meters.round)
         self._loops.add("dispatcher", self.dispatch_once, every=DISPATCH_SECONDS)
         self._loops.add("reconciler", self.reconcile_once, every=WATCH_SECONDS)
+        self._loops.add("deployments", deployments.reconcile_once, every=PROFILES_SECONDS)
         self._loops.add("housekeeper", self.forget_old, every=FORGET_SECONDS)
 
     def start(self) -> None:
@@ -110,11 +114,10 @@ class Engine:
     def _dispatch(self, row: Mapping[str, Any]) -> None:
         run_id = row["run_id"]
         try:
-            if not self._prepared:
-                self._prefect.prepare()
-                self._prepared = True
             flow_run = self._create(row)
         except PrefectError as error:
+            # What it hangs on may have been removed by hand; the next try makes it again.
+            self._deployments.forget()
             LOG.warning("run %s is not dispatched yet: %s", run_id, error)
             with self._ledger.writing() as connection:
                 dispatch.postpone(connection, run_id, tries=row["dispatch_tries"], now=self._clock())
@@ -127,14 +130,12 @@ class Engine:
             self._prefect.cancel(flow_run, message="the run was canceled before it was dispatched")
 
     def _create(self, row: Mapping[str, Any]) -> str:
-        tags = [f"tenant:{row['tenant']}", f"profile:{row['profile_base']}"]
-        deployment = self._prefect.deployment(f"{row['tenant']}.{row['profile_base']}", tags=tags)
         return self._prefect.create_run(
-            deployment,
+            self._deployments.id_of(row["tenant"], row["profile_base"]),
             row["run_id"],
             attempt=row["losses"],
             queue=row["priority"],
-            tags=[*tags, f"run:{row['run_id']}", f"trace:{row['trace_id']}"],
+            tags=[f"run:{row['run_id']}", f"trace:{row['trace_id']}"],
             trace_parent=row["trace_parent"],
         )
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import httpx
 
 from ledger.times import EPOCH
+from server.deployment import ENTRYPOINT, POOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-POOL = "export-center"
+    from server.deployment import Deployment
+
 FLOW = "export-run"
-ENTRYPOINT = "flows.service.export_run"
 QUEUES = {"high": 1, "standard": 2, "low": 3}
 """Priorities as work queues; 1 goes first."""
 
@@ -27,7 +29,7 @@ HEALTH_SECONDS = 2.0
 
 PAGE = 200
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-HTTP_CONFLICT, HTTP_UNAVAILABLE = 409, 503
+HTTP_NOT_FOUND, HTTP_CONFLICT, HTTP_UNAVAILABLE = 404, 409, 503
 BUSY_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
@@ -51,6 +53,14 @@ class FlowRunState(NamedTuple):
     since: int = 0
 
 
+class Deployed(NamedTuple):
+    """A deployment that there is; ``version`` says what it was made from."""
+
+    id: str
+    name: str
+    version: str | None
+
+
 class PrefectApi:
     """A client of one Prefect server. Safe to use from several threads."""
 
@@ -61,7 +71,6 @@ class PrefectApi:
         """
         self._variables = {} if command is None else {"command": command}
         self._http = httpx.Client(base_url=url, timeout=timeout)
-        self._deployments: dict[str, str] = {}
 
     def close(self) -> None:
         """Close all connections."""
@@ -81,22 +90,42 @@ class PrefectApi:
         for name, priority in QUEUES.items():
             self._make(f"/work_pools/{POOL}/queues/", {"name": name, "priority": priority})
 
-    def deployment(self, name: str, *, tags: Sequence[str]) -> str:
-        """Return the id of a profile's deployment, which is made unless it is there."""
-        if name not in self._deployments:
-            flow = self._call("POST", "/flows/", {"name": FLOW})["id"]
-            wanted = {
-                "name": name,
-                "flow_id": flow,
-                "entrypoint": ENTRYPOINT,
-                "work_pool_name": POOL,
-                "work_queue_name": "standard",
-                "tags": list(tags),
-                "enforce_parameter_schema": False,
-                "paused": False,
-            }
-            self._deployments[name] = self._call("POST", "/deployments/", wanted)["id"]
-        return self._deployments[name]
+    def deployments(self) -> list[Deployed]:
+        """Return the deployments of our flow."""
+        wanted: dict[str, Any] = {"flows": {"name": {"any_": [FLOW]}}, "limit": PAGE, "offset": 0}
+        found: list[dict[str, Any]] = []
+        while len(found) == wanted["offset"]:
+            found += self._call("POST", "/deployments/filter", wanted)
+            wanted["offset"] += PAGE
+        return [
+            Deployed(each["id"], each["name"], each["version"]) for each in found if each["entrypoint"] == ENTRYPOINT
+        ]
+
+    def find_deployment(self, name: str) -> str | None:
+        """Return the id of a deployment, when it is there."""
+        try:
+            found: str = self._call("GET", f"/deployments/name/{FLOW}/{quote(name, safe='')}")["id"]
+        except PrefectError as error:
+            if error.status != HTTP_NOT_FOUND:
+                raise
+            return None
+        return found
+
+    def put_deployment(self, wanted: Deployment) -> str:
+        """Make a deployment, or make it what it is to be; return its id. Its runs to come are scheduled anew."""
+        flow = self._call("POST", "/flows/", {"name": FLOW})["id"]
+        made: str = self._call("POST", "/deployments/", {**wanted.body(), "flow_id": flow})["id"]
+        return made
+
+    def remove_deployment(self, deployment: str) -> bool:
+        """Remove a deployment, and its runs that were not begun; return whether it was there."""
+        try:
+            self._call("DELETE", f"/deployments/{deployment}")
+        except PrefectError as error:
+            if error.status != HTTP_NOT_FOUND:
+                raise
+            return False
+        return True
 
     def create_run(
         self, deployment: str, run_id: str, *, attempt: int, queue: str, tags: Sequence[str], trace_parent: str
@@ -112,12 +141,7 @@ class PrefectApi:
             "job_variables": self._variables,
             "state": {"type": "SCHEDULED"},
         }
-        try:
-            made: str = self._call("POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"]
-        except PrefectError:
-            # It may have been removed by hand; the next try makes it again.
-            self._deployments.clear()
-            raise
+        made: str = self._call("POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"]
         return made
 
     def states(self, flow_run_ids: Sequence[str]) -> Mapping[str, FlowRunState]:

@@ -27,6 +27,7 @@ from server.auth.gate import Gate
 from server.auth.jwks import JwksCache
 from server.context import JSON, dumps
 from server.delivery import Delivery
+from server.deployments import Deployments
 from server.egress import Egress
 from server.embedded import RUN, Embedded, kept_port
 from server.engine import Engine, Surroundings, unknown
@@ -140,9 +141,10 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         delivery.start()
         stack.callback(delivery.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.
+        deployments = Deployments(prefect, profiles, tenant=wanted.tenant, clock=clock)
         bundles = wanted.home / "bundles"
         around = Surroundings(workers_since=workers_since, clean=partial(_clean, bundles))
-        engine = Engine(ledger, prefect, clock, meters=meters, surroundings=around)
+        engine = Engine(ledger, prefect, deployments, clock, meters=meters, surroundings=around)
         engine.start()
         stack.callback(engine.stop)
         service = Service(

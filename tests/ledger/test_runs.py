@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger import events, runs, states
+from ledger import dispatch, events, runs, states
 from ledger.database import open_ledger
 from ledger.errors import LedgerError, QuotaError, TooManyRunsError, UnknownRunError
 from ledger.runs import Filters, Limits
@@ -140,3 +140,19 @@ def test_lists_are_filtered_and_newest_first(
 def test_a_ledger_that_cannot_be_opened_is_told(url: str) -> None:
     with pytest.raises(LedgerError, match="ledger"):
         open_ledger(url)
+
+
+def test_a_run_that_the_engine_began_is_taken_in_once_by_however_many_and_is_not_dispatched(
+    ledger: Ledger, make_submission: Callable[..., Submission], noon: int
+) -> None:
+    def begin(_: int) -> str:
+        with ledger.writing() as connection:
+            runs.lock_tenant(connection, "acme")
+            known = runs.of_flow_run(connection, "a-flow-run")
+            return known or runs.submit(connection, make_submission(), limits=WIDE, now=noon, flow_run_id="a-flow-run")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(begin, range(24))) == {"run-20251029-01"}
+    with ledger.reading() as connection:
+        assert not dispatch.is_waiting(connection, now=noon + DAY_SECONDS * SECOND)
+        assert [row["run_id"] for row in dispatch.at_work(connection)] == ["run-20251029-01"]

@@ -132,6 +132,15 @@ def test_a_process_may_begin_before_the_dispatcher_has_noted_it(ledger: Ledger, 
         assert not dispatch.hand_over_again(connection, run_id, "first", now=noon)
 
 
+def test_a_copy_of_a_flow_run_does_not_do_its_run_a_second_time(ledger: Ledger, run_id: str, noon: int) -> None:
+    with ledger.writing() as connection:
+        assert dispatch.dispatched(connection, run_id, "first")
+        assert not states.start(connection, run_id, flow_run_id="a copy", now=noon)
+        assert states.start(connection, run_id, flow_run_id="first", now=noon)
+        assert not states.start(connection, run_id, flow_run_id="a copy", now=noon)
+        assert states.start(connection, run_id, flow_run_id="first", now=noon), "its process began again"
+
+
 def test_events_of_an_unknown_run_are_refused(ledger: Ledger, noon: int) -> None:
     with ledger.writing() as connection, pytest.raises(UnknownRunError):
         events.append(connection, "run-1", events.PROGRESS, {}, now=noon)

@@ -16,6 +16,7 @@ import uvicorn
 
 from bundle.keyfiles import save_key_pair
 from bundle.keys import generate_key_pair
+from flows.arrivals import Arrival, arrive
 from flows.profile_store import ProfileStore
 from flows.recorded import CanceledRunError, Installation, perform
 from ledger import states
@@ -23,13 +24,14 @@ from ledger.database import open_ledger
 from ledger.vault import open_vault
 from server.app import make_app
 from server.delivery import Delivery
+from server.deployments import Deployments
 from server.egress import Egress, networks
 from server.embedded import free_port
 from server.engine import Engine, Surroundings
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
 from server.open_door import OpenDoor
-from server.prefect_api import FlowRunState, PrefectError
+from server.prefect_api import Deployed, FlowRunState, PrefectError
 from server.running import clock
 from server.sending import Sender
 from server.service import Service
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.database import Ledger
+    from server.deployment import Deployment
 
 
 class FakePrefect:
@@ -48,6 +51,7 @@ class FakePrefect:
         self._ledger, self.here = ledger, here
         self._states: dict[str, str] = {}
         self._keys: dict[str, str] = {}
+        self._deployed: dict[str, str] = {}
         self.held = threading.Event()
         self.held.set()
         self.is_down = False
@@ -56,9 +60,18 @@ class FakePrefect:
     def prepare(self) -> None:
         self._look("prepare")
 
-    def deployment(self, name: str, *, tags: Sequence[str]) -> str:  # noqa: ARG002 - as the real one
+    def deployments(self) -> list[Deployed]:
+        self._look("deployments")
+        return [Deployed(name, name, version) for name, version in self._deployed.items()]
+
+    def find_deployment(self, name: str) -> str | None:
         self._look("deployment")
-        return name
+        return name if name in self._deployed else None
+
+    def put_deployment(self, wanted: Deployment) -> str:
+        self._look("deployment")
+        self._deployed[wanted.name] = wanted.version
+        return wanted.name
 
     def create_run(self, _deployment: str, run_id: str, *, attempt: int, **_facts: object) -> str:
         self._look("create")
@@ -93,6 +106,23 @@ class FakePrefect:
     def take(self, run_id: str) -> None:
         """Have a worker take a flow run, and do nothing further."""
         self._states[f"flow-{run_id}"] = "PENDING"
+
+    def begin_of_itself(self, name: str, request: Mapping[str, Any]) -> str:
+        """Begin a flow run that nobody submitted, as its process does, and do nothing further; return its run."""
+        self._states[name] = "RUNNING"
+        arrival = Arrival(
+            flow_run_id=name,
+            by=f"schedule:{request['profileId']}",
+            tenant="acme",
+            request=request,
+            trace_id="0af7651916cd43dd8448eb211c80319c",
+            trace_parent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )
+        return arrive(self._ledger, arrival, self.here)
+
+    def end(self, name: str) -> None:
+        """End a flow run as canceled: its process is gone."""
+        self._states[name] = "CANCELLED"
 
     def crash(self, run_id: str) -> None:
         """End a flow run as a killed process does: without a word."""
@@ -262,7 +292,8 @@ def serving(
     profiles = ProfileStore(state / "profiles")
     profiles.seed(datetime.now(UTC))
     prefect = prefect or FakePrefect(ledger, here)
-    engine = Engine(ledger, prefect, clock, meters=meters, surroundings=surroundings)  # type: ignore[arg-type]
+    deployments = Deployments(prefect, profiles, tenant="acme", clock=clock)  # type: ignore[arg-type]
+    engine = Engine(ledger, prefect, deployments, clock, meters=meters, surroundings=surroundings)  # type: ignore[arg-type]
     service = Service(
         ledger=ledger,
         profiles=profiles,

@@ -1,0 +1,170 @@
+"""Runs that the engine begins of itself are taken into the ledger once, under the rules of submissions, or not at all."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select
+
+from flows.arrivals import PATIENCE_SECONDS, Arrival, arrive, arrive_in_turn
+from flows.errors import FlowError
+from flows.profile_store import ProfileStore, Signature
+from flows.recorded import Installation
+from ledger import audit, dispatch, distributions, events, runs, states
+from ledger.database import open_ledger
+from ledger.errors import FinishedError, LedgerError, QuotaError, TooManyRunsError
+from ledger.runs import Filters, Limits
+from ledger.tables import AUDIT
+from ledger.times import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ledger.database import Ledger
+
+NOON = 1_761_739_931_000_000
+FLOW_RUN = "0190163d-8694-739b-aea5-966c26f8ad91"
+PROFILE = {"name": "Nightly", "profileId": "nightly", "kind": "json", "variant": "raw", "include": ["advisories"]}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Installation:
+    """An installation with profiles of tenant acme: nightly, and old, which is archived."""
+    by = Signature("user:ops", datetime(2026, 1, 1, tzinfo=UTC))
+    with ProfileStore(tmp_path / "profiles") as store:
+        store.create("acme", PROFILE, by)
+        store.create("acme", PROFILE | {"profileId": "old"}, by)
+        store.archive("acme", "old", by)
+        store.create("acme", PROFILE | {"profileId": "wide", "selectors": {"tenants": ["acme", "other"]}}, by)
+    (tmp_path / "loose.yaml").write_text(json.dumps(PROFILE))
+    return Installation(
+        store="none", key="file:none", bundles=tmp_path / "bundles", clock=lambda: NOON, profiles=tmp_path / "profiles"
+    )
+
+
+def arrival(flow_run_id: str = FLOW_RUN, **request: Any) -> Arrival:
+    trace = FLOW_RUN.replace("-", "")
+    return Arrival(
+        flow_run_id=flow_run_id,
+        by="schedule:nightly",
+        tenant="acme",
+        request={"profileId": "nightly", **request},
+        trace_id=trace,
+        trace_parent=f"00-{trace}-{trace[:16]}-01",
+    )
+
+
+def count(ledger: Ledger) -> tuple[int, int, int]:
+    """Return how many runs, audit rows and runs counted against the quota there are."""
+    with ledger.reading() as connection:
+        listed = runs.page(connection, "acme", Filters(), offset=0, limit=10)[1]
+        noted = connection.execute(select(func.count()).select_from(AUDIT)).scalar_one()
+        return listed, noted, runs.usage(connection, "acme", Limits(), NOON).used
+
+
+def test_a_run_that_arrives_is_as_a_submitted_one_that_is_at_work(ledger: Ledger, here: Installation) -> None:
+    run_id = arrive(ledger, arrival(selectors={"ids": ["a"]}, options={"allowEmpty": True}), here)
+    with ledger.reading() as connection:
+        row = runs.find(connection, run_id, tenant="acme")
+        told = events.of_run(connection, run_id)
+        targets = distributions.of_runs(connection, [run_id])[run_id]
+        assert audit.verify(connection, "acme") is None
+    assert row["run_id"] == "run-20251029-01"
+    assert (row["status"], row["dispatch_at"], row["flow_run_id"]) == ("running", None, FLOW_RUN)
+    assert (row["created_by"], row["profile_base"], row["profile_revision"]) == ("schedule:nightly", "nightly", 1)
+    assert (json.loads(row["selectors"]), json.loads(row["options"])["allowEmpty"]) == ({"ids": ["a"]}, True)
+    assert [event.type for event in told] == ["run.accepted"]
+    assert [(each["type"], each["state"]) for each in targets] == [("http", "pending")]
+    assert count(ledger) == (1, 1, 1)
+
+
+def test_a_flow_run_is_one_run_however_often_and_by_how_many_it_is_begun(ledger: Ledger, here: Installation) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: arrive(ledger, arrival(), here), range(16)))
+    assert set(made) == {"run-20251029-01"}
+    assert arrive(ledger, arrival("another"), here) == "run-20251029-02"
+    assert count(ledger) == (2, 2, 2)
+
+
+def test_a_flow_run_that_is_begun_again_after_its_run_is_over_does_nothing(ledger: Ledger, here: Installation) -> None:
+    run_id = arrive(ledger, arrival(), here)
+    with ledger.writing() as connection:
+        states.cancel(connection, run_id, now=NOON)
+    with pytest.raises(FinishedError, match="run-20251029-01 is over: canceled"):
+        arrive(ledger, arrival(), here)
+    assert count(ledger) == (1, 1, 1)
+
+
+def test_a_flow_run_that_is_begun_again_after_its_run_was_given_to_another_does_nothing(
+    ledger: Ledger, here: Installation
+) -> None:
+    run_id = arrive(ledger, arrival(), here)
+    with ledger.writing() as connection:
+        assert states.release(connection, run_id)
+        assert dispatch.hand_over_again(connection, run_id, FLOW_RUN, now=NOON)
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="run-20251029-01 was lost meanwhile"):
+            arrive(ledger, arrival(), here)
+        with ledger.writing() as connection:
+            dispatch.dispatched(connection, run_id, "another")
+    assert count(ledger) == (1, 1, 1)
+
+
+NARROW = Limits(active_runs=1, runs_a_day=9)
+REFUSED: dict[str, tuple[dict[str, Any], Limits, type[Exception], str]] = {
+    "the quota of the day": ({}, Limits(runs_a_day=1), QuotaError, "has had its 1 runs of today"),
+    "the cap": ({}, NARROW, TooManyRunsError, "has 1 active runs, which is all"),
+    "an archived profile": ({"profileId": "old"}, Limits(), FlowError, "profile 'old' is archived"),
+    "a profile that is not there": ({"profileId": "nowhere"}, Limits(), FlowError, "no profile 'nowhere'"),
+    "another tenant's evidence": ({"selectors": {"tenants": ["other"]}}, Limits(), FlowError, "'other', but runs"),
+    "a profile that reads others' evidence": ({"profileId": "wide"}, Limits(), FlowError, "'other', but runs"),
+    "selectors that are none": ({"selectors": {"colour": "red"}}, Limits(), FlowError, "colour"),
+    "a misspelt field": ({"profile": "nightly"}, Limits(), FlowError, "request: .*unknown field"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused_leaves_nothing(ledger: Ledger, here: Installation, what: str) -> None:
+    request, limits, kind, message = REFUSED[what]
+    arrive(ledger, arrival("first"), here)
+    with pytest.raises((FlowError, LedgerError), match=message) as caught:
+        arrive(ledger, arrival(**request), here, limits)
+    assert isinstance(caught.value, kind)
+    assert count(ledger) == (1, 1, 1)
+
+
+def test_a_path_of_a_file_is_no_profile_here(ledger: Ledger, here: Installation, tmp_path: Path) -> None:
+    with pytest.raises(FlowError, match="no profile"):
+        arrive(ledger, arrival(profileId=str(tmp_path / "loose.yaml")), here)
+
+
+def test_a_run_waits_for_a_place_but_not_for_ever(ledger: Ledger, here: Installation) -> None:
+    now = [NOON]
+    ticking = replace(here, clock=lambda: now[0])
+    first = arrive(ledger, arrival("first"), here)
+
+    def sleep(seconds: float) -> None:
+        now[0] += int(seconds * SECOND)
+
+    with pytest.raises(TooManyRunsError):
+        arrive_in_turn(ledger, arrival(), ticking, sleep=sleep, limits=NARROW)
+    assert PATIENCE_SECONDS * SECOND <= now[0] - NOON < 2 * PATIENCE_SECONDS * SECOND
+
+    def end(_seconds: float) -> None:
+        with ledger.writing() as connection:
+            states.cancel(connection, first, now=now[0])
+
+    assert arrive_in_turn(ledger, arrival(), ticking, sleep=end, limits=NARROW) == "run-20251029-02"
