@@ -13,8 +13,8 @@ LONGEST = 2_000
 """Characters of the longest message that is shown whole."""
 
 OF_THE_FULL_SET = frozenset(
-    ("adapters", "deltalake", "duckdb", "dulwich", "jinja2", "numpy", "packageurl", "platformdirs", "polars", "prefect",
-     "pyarrow", "yaml")
+    ("adapters", "deltalake", "duckdb", "dulwich", "httpx", "jinja2", "numpy", "packageurl", "platformdirs", "polars",
+     "prefect", "pyarrow", "yaml")
 )  # fmt: skip
 """Modules that the verifier's installation lacks."""
 

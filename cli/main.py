@@ -20,8 +20,12 @@ from cli import (
     profile_changes,
     profiles,
     quickstart,
+    run_bundles,
+    run_following,
+    runs,
     serve,
     vault,
+    webhooks,
 )
 from cli.complaints import complaint_about
 from cli.exits import CANCELED, FAILED, SUCCESS, USAGE
@@ -74,12 +78,16 @@ COMMANDS = (
     config.config,
     serve.serve,
     vault.vault,
+    runs.run,
+    webhooks.webhook,
     doctor.doctor,
 )
 for command in COMMANDS:
     app.add_command(command)
 for command in profile_changes.COMMANDS:
     profiles.profile.add_command(command)
+for command in (*run_following.COMMANDS, *run_bundles.COMMANDS):
+    runs.run.add_command(command)
 
 
 def main() -> None:

@@ -63,8 +63,7 @@ def _several(name: str, target: str, metavar: str, text: str) -> Callable[[Comma
     return click.option(name, target, metavar=metavar, multiple=True, help=f"{text}; may be repeated.")
 
 
-SELECTION = (
-    _several("--tenant", "tenants", "T", "Whose evidence"),
+RECORDS = (
     click.option("--from", "from_", metavar="TIME", help="Modified at or after this time."),
     click.option("--to", metavar="TIME", help="Modified before this time."),
     _several("--product", "products", "P", "Purl or image, with * for anything"),
@@ -74,10 +73,20 @@ SELECTION = (
     _several("--severity", "severities", "W", "As stated upstream"),
     _several("--id", "ids", "ID", "Id of a record"),
     click.option("--policy-snapshot", metavar="ID", help="Id of a policy snapshot."),
-    click.option("--base", metavar="BUNDLE|DIGEST", help="What a delta starts from; for mirror-delta."),
-    click.option("--snapshot", metavar="N", type=int, help="Number of an evidence snapshot; else the newest."),
+)
+WAYS = (
     click.option("--as-of", metavar="TIME", help="What is now, in the bundle; else the newest record's time."),
     click.option("--allow-empty", is_flag=True, help="Make a bundle even when nothing matches."),
+)
+REQUESTED = (*RECORDS, *WAYS)
+"""What a run is asked for with, here as at a service."""
+
+SELECTION = (
+    _several("--tenant", "tenants", "T", "Whose evidence"),
+    *RECORDS,
+    click.option("--base", metavar="BUNDLE|DIGEST", help="What a delta starts from; for mirror-delta."),
+    click.option("--snapshot", metavar="N", type=int, help="Number of an evidence snapshot; else the newest."),
+    *WAYS,
 )
 """What decides a run besides its profile, in the order of ``--help``."""
 
@@ -85,5 +94,12 @@ SELECTION = (
 def selection_options(command: Command) -> Command:
     """Add the options that say what a run takes; ``cli.exports`` turns their values into a request."""
     for option in reversed(SELECTION):
+        command = option(command)
+    return command
+
+
+def request_options(command: Command) -> Command:
+    """Add the options that a run is asked for with, here as at a service."""
+    for option in reversed(REQUESTED):
         command = option(command)
     return command

@@ -36,7 +36,7 @@ def place_of(out: str | None, home: Path, layout: Layout, *, force: bool = False
         return _tried(place, place)
     _check_name(place, layout)
     if not force:
-        _check_present(place)
+        check_present(place)
     return _tried(place, place.parent)
 
 
@@ -53,7 +53,7 @@ def _check_name(place: Path, layout: Layout) -> None:
     )
 
 
-def _check_present(place: Path) -> None:
+def check_present(place: Path) -> None:
     """Refuse to replace a file that is no bundle; an empty one is nobody's work."""
     from bundle.beginning import LOOK, check_beginning
     from bundle.errors import UnreadableError

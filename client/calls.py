@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import uuid
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ GATEWAY = frozenset({502, 504})
 CONFLICT = 409
 FIRST_ERROR = 400
 EXCERPT = 200
+_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
 
 
 class Problem(msgspec.Struct):
@@ -129,8 +131,11 @@ class Calls:
     def unreachable(self, error: httpx.TransportError) -> UnreachableError:
         """Return what a failed connection means to a caller."""
         where = str(self._http.base_url).removesuffix(f"{BASE}/")
-        why = "it did not answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
-        made = UnreachableError(f"{where} cannot be reached: {why or type(error).__name__}")
+        told = _NUMBER.sub("", str(error)) or type(error).__name__
+        why = "it did not answer in time" if isinstance(error, httpx.TimeoutException) else told
+        made = UnreachableError(
+            f"{where} cannot be reached: {why}", advice="Is this the address, and does the service run there?"
+        )
         made.__cause__ = error
         return made
 

@@ -148,13 +148,18 @@ class Client:
         return self._page(RunSummary, "/runs", {**query, "page": page, "pageSize": page_size})
 
     def runs(
-        self, *, status: str | None = None, profile_id: str | None = None, trace_id: str | None = None
+        self,
+        *,
+        status: str | None = None,
+        profile_id: str | None = None,
+        trace_id: str | None = None,
+        page_size: int = PAGE_SIZE,
     ) -> Iterator[RunSummary]:
         """Yield all runs, newest first, each once; those that begin meanwhile are left out."""
         seen: set[str] = set()
         for run in self._each(
             lambda page: self.list_runs(
-                status=status, profile_id=profile_id, trace_id=trace_id, page=page, page_size=PAGE_SIZE
+                status=status, profile_id=profile_id, trace_id=trace_id, page=page, page_size=page_size
             )
         ):
             if run.run_id not in seen:
@@ -260,12 +265,12 @@ class Client:
         return Page(items=items, total=int(total) if total.isdecimal() else len(items))
 
     def _each(self, page_at: Callable[[int], Page[Item]]) -> Iterator[Item]:
-        number = 1
+        number, had = 1, 0
         while (page := page_at(number)).items:
             yield from page.items
-            if len(page.items) < PAGE_SIZE:
+            number, had = number + 1, had + len(page.items)
+            if had >= page.total:
                 return
-            number += 1
 
 
 class _Items(msgspec.Struct):

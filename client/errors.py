@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+FAULT = 500
+
+
 class ClientError(Exception):
     """The root of what this package raises on purpose: what broke and where, and apart from it what to do."""
 
@@ -51,12 +54,19 @@ class ApiError(ClientError):
         retry_after: float | None = None,
     ) -> None:
         """Keep all of it."""
-        super().__init__(message, advice=f"Trace: {trace_id}" if trace_id else "")
+        super().__init__(message, advice=_advice(status, details[1:], trace_id))
         self.status = status
         self.code = code
         self.details = tuple(details)
         self.trace_id = trace_id
         self.retry_after = retry_after
+
+
+def _advice(status: int, others: Sequence[Mapping[str, Any]], trace_id: str) -> str:
+    """Return what the message of an error leaves out: more fields that are wrong, and what the service's log has."""
+    fields = [f"{each['field']}: {each.get('message', 'is wrong')}" for each in others if "field" in each]
+    traced = [f"The service's log has the trace {trace_id}."] if trace_id and status >= FAULT else []
+    return "\n".join([f"Also {field}" for field in fields] + traced)
 
 
 class UnreachableError(ClientError):

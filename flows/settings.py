@@ -23,12 +23,16 @@ from flows.sources.declared import Sources, parse_sources
 PREFIX = "EXPORT_CENTER_"
 MASK = "***"
 
+SERVER = "http://127.0.0.1:8321"
+"""Where `serve` listens unless told otherwise."""
+
 MAX_WORKERS = 1024
 MEMORY_LIMIT = r"[1-9][0-9]*(\.[0-9]+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)"
 """Amounts of memory, as DuckDB reads them."""
 
 _TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _KEY = re.compile(r"[a-z][a-z0-9+.-]+:.+", re.ASCII | re.DOTALL)
+_SERVER = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _SECRET = re.compile(r"(?P<name>\b(pin-value|pin|secret|password|auth)=)[^&;?]*", re.IGNORECASE)
 _USER = re.compile(r"//[^/@]+@")
 
@@ -44,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         memory_limit: What DuckDB may use, as in "512MB".
         profiles: Folder of the git repository of tenants' profiles; None for ``profiles`` of the home.
         serve: What the service is to be.
+        server: Address of the service that ``run`` and ``webhook`` call, without ``/api/export``.
+        token_file: File that holds the access token for it; None when there is none.
+        dpop_key: File of the private key that the token is bound to; None when it is bound to none.
         sources: Where record types come from that do not come from the store.
         origins: Setting name to where its value came from: "flag", a variable's name, a file's path or "default".
     """
@@ -55,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit: str
     profiles: Path | None
     serve: ServeSettings
+    server: str
+    token_file: Path | None
+    dpop_key: Path | None
     sources: Sources
     origins: Mapping[str, str]
 
@@ -74,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shown = {name: str(getattr(self, name)) for name in own} | {"key": mask(self.key_uri)}
         shown |= self.serve.describe()
         shown["profiles"] = str(self.profiles_path)
+        shown |= {name: "none" for name in ("token_file", "dpop_key") if getattr(self, name) is None}
         shown["sources"] = ", ".join(self.sources.relations) or "none"
         listed = [{"name": name, "value": shown[name], "origin": self.origins[name]} for name in SETTINGS]
         declared = self.sources.describe()
@@ -118,6 +129,7 @@ def mask(uri: str) -> str:
 
 def _defaults(cpus: int, *, needs_home: bool) -> dict[str, Any]:
     values = {"tenant": "default", "key": None, "workers": cpus, "memory_limit": "512MB", "profiles": None}
+    values |= {"server": SERVER, "token_file": None, "dpop_key": None}
     home = {"home": _default_home()} if needs_home else {}
     return {**values, **home, "sources": Sources()}
 
@@ -176,6 +188,9 @@ SETTINGS: Mapping[str, Rule] = {
     "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", matching(re.compile(MEMORY_LIMIT))),
     "profiles": Rule("the path of a git repository", folder),
     **SERVE_SETTINGS,
+    "server": Rule("the address of a service, such as https://export.example", matching(_SERVER)),
+    "token_file": Rule("the path of a file", folder),
+    "dpop_key": Rule("the path of a file", folder),
     "sources": Rule("the section [sources]", _sources),
 }
 """Every setting and how it is read. Flags and files use these names; variables put EXPORT_CENTER_ before them."""

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROGRAM = (sys.executable, "-m", "cli")
 
@@ -96,3 +99,43 @@ def folder(program: Program, archive: Path) -> Path:
     out = archive.parent / "extracted"
     program.json("bundle", "extract", archive, out, "--key", program.public_key)
     return out
+
+
+@pytest.fixture(scope="session")
+def service(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A running service over the evidence of the program's home; an engine of threads stands for Prefect."""
+    from tests.server.conftest import serving
+
+    with serving(program.home, tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def taker() -> Iterator[Any]:
+    """A receiver of webhooks."""
+    from tests.server.conftest import Receiver
+
+    receiver = Receiver()
+    receiver.thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.thread.join()
+    receiver.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def caller(program: Program, service: Any, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """The program of somebody who has nothing but the service's address."""
+    return Calling(tmp_path_factory.mktemp("caller"), program.command, service.url)
+
+
+@dataclass(frozen=True)
+class Calling(Program):
+    """The program with the address of a service, and the tenant of its evidence."""
+
+    server: str = ""
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return what a process of this program sees."""
+        service = {"EXPORT_CENTER_SERVER": self.server, "EXPORT_CENTER_TENANT": "default"}
+        return super().environment(**{**service, **more})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from cli import exits
 from cli.main import app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from conftest import Program
 
@@ -110,7 +111,7 @@ def test_commands_in_the_readme_exist() -> None:
         assert len(known) == 1, line
         assert {word for word in words if word.startswith("--")} <= options_of(COMMANDS[known[0]]), line
     listed = re.findall(r"(?m)^\| (`[a-z][^|]*) \|", README.split("## Use it")[1].split("##")[0])
-    assert {word for cell in listed for word in re.findall(r"[a-z]+", cell)} >= {
+    assert {word for cell in listed for word in re.findall(r"[a-z-]+", cell)} >= {
         word for name in COMMANDS for word in name.split()[1:]
     }
 
@@ -133,7 +134,9 @@ def pattern(documented: str) -> re.Pattern[str]:
 
 
 @pytest.fixture(scope="module")
-def outputs(program: Program, archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+def outputs(
+    program: Program, archive: Path, called: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Any]:
     """What each command prints as JSON, at its fullest; several values where one does not show every field."""
     folder = tmp_path_factory.mktemp("outputs")
     other, one = program.at(folder / "home"), folder / "one.tar.zst"
@@ -171,7 +174,49 @@ def outputs(program: Program, archive: Path, tmp_path_factory: pytest.TempPathFa
         "vault show": [other.json("vault", "show")],
         "config show": [program.json("config", "show")],
         "doctor": [program.json("doctor")],
+        **called,
     }
+
+
+@pytest.fixture(scope="module")
+def called(caller: Program, service: Any, taker: Any, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """What the commands print that call a service."""
+    out = tmp_path_factory.mktemp("fetched")
+    made = caller.json("run", "submit", "json-raw", "--source", "osv-crates", "--wait")
+    empty = json.loads(caller.done("run", "submit", "json-raw", "--id", "none", "--wait").stdout)
+    service.prefect.is_down = True
+    taken = caller.json("run", "submit", "json-raw", "--from", "2020-01-01T00:00:00Z")
+    canceled = caller.json("run", "cancel", taken["runId"], "--reason", "for the page")
+    service.prefect.is_down = False
+    again = caller.json("run", "retry", taken["runId"])
+    taker.script = [(410, {})]
+    hook = caller.json("webhook", "create", taker.url, "--event", "run.succeeded")
+    caller.json("run", "submit", "json-raw", "--source", "osv-crates", "--wait")
+    letters = until(lambda: caller.json("webhook", "dead-letters", hook["webhookId"]))
+    listed = caller.json("webhook", "list")
+    enabled = {"X-Stella-Tenant": "default"}
+    assert service.http.post(f"/webhooks/{hook['webhookId']}:enable", headers=enabled).status_code == 200
+    return {
+        "run submit": [taken],
+        "run list": [caller.json("run", "list")],
+        "run status": [made, empty, caller.json("run", "status", taken["runId"])],
+        "run watch": [json.loads(line) for line in caller.done("run", "watch", again["runId"]).stdout.splitlines()],
+        "run cancel": [canceled],
+        "run retry": [again],
+        "run download": [caller.json("run", "download", made["runId"], "--out", f"{out}/")],
+        "webhook create": [hook],
+        "webhook list": [listed],
+        "webhook dead-letters": [letters],
+        "webhook replay": [caller.json("webhook", "replay", hook["webhookId"])],
+    }
+
+
+def until(look: Callable[[], list[Any]]) -> list[Any]:
+    """Look until there is something."""
+    end = time.monotonic() + 60
+    while not (found := look()):
+        assert time.monotonic() < end
+    return found
 
 
 RECORD = {
@@ -199,7 +244,7 @@ def test_documented_fields_are_those_that_are_printed(name: str, outputs: Mappin
 
 
 EMPTY_HERE = {
-    "`adapterOptions.*`", "`copies.*`", "`kept.*`", "`encryption.recipientKeys[]`", "`schedule`", "`[].rawBase64`",
+    "`adapterOptions.*`", "`error.details[].*`", "`copies.*`", "`kept.*`", "`encryption.recipientKeys[]`", "`schedule`", "`[].rawBase64`",
 }  # fmt: skip
 """Fields that hold nothing in these outputs."""
 

@@ -34,6 +34,9 @@ def test_flags_win_over_variables_these_over_the_file_and_that_over_defaults(tmp
         "workers": "EXPORT_CENTER_WORKERS",
         "memory_limit": "default",
         "profiles": "default",
+        "server": "default",
+        "token_file": "default",
+        "dpop_key": "default",
         "sources": "default",
         **dict.fromkeys(SERVE_SETTINGS, "default"),
     }
@@ -74,6 +77,14 @@ REFUSED = {
     "a URL for a home": (
         {"EXPORT_CENTER_HOME": "s3://bucket/home"},
         "EXPORT_CENTER_HOME: expected the path of a folder, got 's3://bucket/home'",
+    ),
+    "a service without a scheme": (
+        {"EXPORT_CENTER_SERVER": "export.example"},
+        "EXPORT_CENTER_SERVER: expected the address of a service, such as https://export.example, got 'export.example'",
+    ),
+    "a service with a user": (
+        {"EXPORT_CENTER_SERVER": "https://ops:word@export.example"},
+        "EXPORT_CENTER_SERVER: expected the address of a service, such as https://export.example, got 'https://***@export.example'",
     ),
     "a path for a key URI": (
         {"EXPORT_CENTER_KEY": "/k"},
