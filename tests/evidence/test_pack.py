@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -319,13 +318,15 @@ def test_a_file_is_quarantined_because(found: dict[Place, Found], place: Place) 
     assert found[place].reason.startswith(REASONS[place])
 
 
-def test_the_program_ingests_all_of_it_once_more_and_adds_nothing(pack: Depot, data_pack: Path, tmp_path: Path) -> None:
+def test_the_program_ingests_all_of_it_once_more_and_adds_nothing(
+    pack: Depot, data_pack: Path, tmp_path: Path, untraced: dict[str, str]
+) -> None:
     """As a user would: a second time through the command line, because a first one would take as long again."""
     before = pack.store.snapshot()
     shutil.copytree(pack.store.root, tmp_path / "evidence")
     folders = sorted(path for path in data_pack.iterdir() if path.is_dir() and path.name != "delta")
     command = [sys.executable, "-m", "cli", "ingest", *folders, "--workers", "2", "--format", "json"]
-    environ = {**os.environ, "EXPORT_CENTER_HOME": str(tmp_path)}
+    environ = {**untraced, "EXPORT_CENTER_HOME": str(tmp_path)}
 
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
