@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, get_client, get_run_logger
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
+from prefect.telemetry.run_telemetry import LABELS_TRACEPARENT_KEY
 
 from flows.arrivals import Arrival, arrive_in_turn
 from flows.errors import ValidationError
@@ -76,19 +77,25 @@ def _arrived(ledger: Ledger, here: Installation, tenant: str, request: dict[str,
     if not tenant or context is None or context.flow_run is None:
         raise ValidationError("parameters: neither run_id nor tenant is there", advice="Start it from a deployment.")
     begun = context.flow_run
-    trace = str(begun.id).replace("-", "")
+    trace_parent = _trace_parent(begun)
     arrival = Arrival(
         flow_run_id=str(begun.id),
         by=_who(begun, str(request.get("profileId"))),
         tenant=tenant,
         request=request,
-        trace_id=trace,
-        trace_parent=f"00-{trace}-{trace[:16]}-01",
+        trace_id=trace_parent.split("-")[1],
+        trace_parent=trace_parent,
     )
     run_id = arrive_in_turn(ledger, arrival, here, sleep=_waiting())
     get_run_logger().info("this is %s of tenant %s", run_id, tenant)
     _call_it(begun, run_id)
     return run_id
+
+
+def _trace_parent(begun: FlowRun) -> str:
+    """Return where the run's own span is, as ``traceparent`` has it; without one, what its id would be as a trace."""
+    trace = begun.id.hex
+    return str(begun.labels.get(LABELS_TRACEPARENT_KEY) or f"00-{trace}-{trace[:16]}-01")
 
 
 def _waiting() -> Callable[[float], None]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prefect.client.orchestration import SyncPrefectClient
+
+    from server.prefect_api import PrefectApi
 
 pytestmark = [
     pytest.mark.slow,
@@ -179,7 +184,9 @@ def test_progress_that_nobody_can_be_told_does_not_end_a_run(
 
 
 SLOW = """\
+import json
 import os
+import shutil
 from dataclasses import dataclass, replace
 
 from adapters import ADAPTERS
@@ -249,3 +256,104 @@ def test_a_worker_loads_the_flow_by_its_module_and_not_twice() -> None:
     deployment: Any = export.to_deployment("any", entrypoint_type=EntrypointType.MODULE_PATH)
     assert deployment.entrypoint == "flows.export.export"
     assert load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False) is export
+
+
+@pytest.fixture
+def execute(crates_request: ExportRequest, prefect: SyncPrefectClient, tmp_path: Path) -> Callable[..., Any]:
+    """Return what executes a flow run as a worker does, with a provider of spans where an SDK would be.
+
+    It returns the run, as the ledger has it, and the spans.
+    """
+    from prefect.settings import PREFECT_API_URL
+
+    from ledger import runs
+    from ledger.database import open_ledger
+
+    assert prefect.api_healthcheck() is None
+    shutil.copy(Path(__file__).with_name("recording_spans.py"), tmp_path)
+    installed, home = tmp_path / "recording_spans-1.dist-info", Path(crates_request.store).parent
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: recording-spans\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[opentelemetry_tracer_provider]\nhere = recording_spans:Provider\n")
+    told = {
+        "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT))),
+        "OTEL_PYTHON_TRACER_PROVIDER": "here",
+        "SPANS": str(tmp_path / "spans.jsonl"),
+        "PREFECT_API_URL": PREFECT_API_URL.value(),
+        "EXPORT_CENTER_HOME": str(home),
+        "EXPORT_CENTER_KEY": crates_request.key,
+    }
+
+    def run(flow_run: str, run_id: str) -> Any:
+        command = [sys.executable, "-m", "prefect", "flow-run", "execute", flow_run]
+        done = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True, check=False)
+        ledger = open_ledger(f"sqlite:///{home / 'ledger.db'}")
+        with ledger.reading() as connection:
+            ended = runs.find(connection, run_id, tenant=None)
+        ledger.close()
+        assert ended["status"] == "success", (ended["error"], done.stdout, done.stderr)
+        return ended, [json.loads(line) for line in (tmp_path / "spans.jsonl").read_text().splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def deployment(prefect: SyncPrefectClient) -> str:
+    from server.deployment import ENTRYPOINT, POOL
+
+    flow = prefect.create_flow_from_name("export-run")
+    facts = {"entrypoint": ENTRYPOINT, "work_pool_name": POOL, "enforce_parameter_schema": False}
+    with _prefect_api() as api:
+        api.prepare()
+    return str(prefect.create_deployment(flow, "default.json-raw", **facts))
+
+
+@contextmanager
+def _prefect_api() -> Iterator[PrefectApi]:
+    from prefect.settings import PREFECT_API_URL
+
+    from server.prefect_api import PrefectApi
+
+    api = PrefectApi(PREFECT_API_URL.value())
+    yield api
+    api.close()
+
+
+def test_spans_of_a_runs_process_join_the_trace_of_whoever_submitted_it(
+    crates_request: ExportRequest, deployment: str, execute: Callable[..., Any]
+) -> None:
+    from ledger import runs
+    from ledger.database import open_ledger
+    from ledger.runs import Limits, Submission
+
+    caller = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+    asked = Submission(
+        tenant="default", profile_id="json-raw", profile_base="json-raw", profile_revision=1, profile_commit=None,
+        selectors={}, policy_snapshot_id=None, options={}, priority="standard", created_by="user:ops",
+        trace_id=caller[0], trace_parent=f"00-{caller[0]}-{caller[1]}-01",
+    )  # fmt: skip
+    ledger = open_ledger(f"sqlite:///{Path(crates_request.store).parent / 'ledger.db'}")
+    with ledger.writing() as connection:
+        run_id = runs.submit(connection, asked, limits=Limits(), now=time.time_ns() // 1000)
+    ledger.close()
+    with _prefect_api() as api:
+        facts: dict[str, Any] = {"attempt": 0, "queue": "standard", "tags": []}
+        flow_run = api.create_run(deployment, run_id, **facts, trace_parent=asked.trace_parent)
+    _, spans = execute(flow_run, run_id)
+    (whole,) = [span for span in spans if span["name"] == run_id]
+    stages = [span for span in spans if span is not whole]
+    assert {span["trace"] for span in spans} == {caller[0]}
+    assert whole["parent"] == caller[1]
+    assert {span["parent"] for span in stages} == {whole["span"]}
+    assert {span["name"] for span in stages} == {label for label in LABELS if label != "count the records"}
+
+
+def test_a_run_that_prefect_began_is_found_by_the_trace_of_its_span(
+    prefect: SyncPrefectClient, deployment: str, execute: Callable[..., Any]
+) -> None:
+    asked = {"tenant": "default", "request": {"profileId": "json-raw"}}
+    begun = prefect.create_flow_run_from_deployment(deployment, parameters=asked)
+    row, spans = execute(str(begun.id), f"run-{time.strftime('%Y%m%d', time.gmtime())}-01")
+    assert row["flow_run_id"] == str(begun.id)
+    assert {span["trace"] for span in spans} == {row["trace_id"]}
+    assert row["trace_parent"].split("-")[2] in {span["span"] for span in spans}
