@@ -139,10 +139,16 @@ def _remarks(facts: BundleFacts) -> list[str]:
     if not counts.records:
         remarks.append("This bundle holds no records. That says nothing about the products it was asked about.")
     if counts.without_modified:
-        remarks.append(f"{number(counts.without_modified)} records state no usable modification time.")
+        states = _counted(counts.without_modified, "record states", "records state")
+        remarks.append(f"{states} no usable modification time.")
     if counts.findings_without_policy:
-        remarks.append(f"{number(counts.findings_without_policy)} findings were not evaluated by the policy snapshot.")
+        findings = _counted(counts.findings_without_policy, "finding was", "findings were")
+        remarks.append(f"{findings} not evaluated by the policy snapshot.")
     return remarks
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{number(count)} {one if count == 1 else many}"
 
 
 def _digests(facts: BundleFacts) -> tuple[Fact, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -165,3 +166,25 @@ def test_a_table_of_very_many_values_lists_the_first_and_counts_the_rest() -> No
     )  # fmt: skip
     (chart,) = charts(counts)
     assert (len(chart.bars), len(chart.full), chart.left_out) == (SHOWN + 1, LISTED, number(48_000))
+
+
+REMARKS = {
+    (0, 0): [],
+    (1, 1): ["1 record states no usable modification time.", "1 finding was not evaluated by the policy snapshot."],
+    (2, 1234): [
+        "2 records state no usable modification time.",
+        "1 234 findings were not evaluated by the policy snapshot.",
+    ],
+}
+
+
+@pytest.mark.parametrize("numbers", REMARKS)
+def test_what_is_missing_is_remarked_in_words_that_fit_its_number(
+    friendly: BundleFacts, numbers: tuple[int, int]
+) -> None:
+    without_modified, without_policy = numbers
+    counts = msgspec.structs.replace(
+        friendly.counts, without_modified=without_modified, findings_without_policy=without_policy
+    )
+    data = page_data(replace(friendly, counts=counts), PAGES)
+    assert [spaced(remark) for remark in data.remarks] == REMARKS[numbers]
