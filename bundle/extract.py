@@ -11,16 +11,26 @@ from bundle.errors import UnreadableError
 from bundle.verify import Verified, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from bundle.keys import PublicKey
 
 
-def extract(source: Path | BinaryIO, folder: Path, *, keys: Sequence[PublicKey]) -> Verified:
-    """Verify a bundle and write its members into a new or empty folder.
+def extract(
+    source: Path | BinaryIO,
+    folder: Path,
+    *,
+    keys: Sequence[PublicKey],
+    progress: Callable[[str, bytes], object] = lambda *_: None,
+) -> Verified:
+    """Verify a bundle and write its members into a new or empty folder. It is on the disk when this returns.
 
-    It is on the disk when this returns.
+    Args:
+        source: As ``verify`` takes it.
+        folder: Where to.
+        keys: Public keys the caller trusts.
+        progress: Called with (member, piece) for all that was written.
 
     Raises:
         VerificationError: A step failed; nothing is left in the folder.
@@ -30,7 +40,7 @@ def extract(source: Path | BinaryIO, folder: Path, *, keys: Sequence[PublicKey])
         raise UnreadableError(f"{folder} is not an empty folder", advice="Name a new one.")
     with _telling(folder):
         make_folders(folder.parent)
-        with folder_aside(folder) as partial, closing(_Writer(partial, told=folder)) as writer:
+        with folder_aside(folder) as partial, closing(_Writer(partial, told=folder, progress=progress)) as writer:
             verified = verify(source, keys=keys, consume=writer.write)
             writer.finish()
             if folder.exists():
@@ -52,8 +62,8 @@ def _telling(folder: Path) -> Iterator[None]:
 class _Writer:
     """Writes members as their pieces arrive, and has the disk keep each; one file is open at a time."""
 
-    def __init__(self, folder: Path, *, told: Path) -> None:
-        self._folder, self._told = folder, told
+    def __init__(self, folder: Path, *, told: Path, progress: Callable[[str, bytes], object]) -> None:
+        self._folder, self._told, self._progress = folder, told, progress
         self._name = ""
         self._file: BinaryIO | None = None
 
@@ -64,6 +74,7 @@ class _Writer:
                 self._open(name)
             if self._file is not None:
                 self._file.write(piece)
+        self._progress(name, piece)
 
     def finish(self) -> None:
         """Return when the last member is on the disk; the others are."""

@@ -15,6 +15,7 @@ from cli.errors import UsageError
 from cli.options import PATH, bundle_argument, format_option, key_option
 from cli.output import emit, note, show
 from cli.tracing import timing
+from cli.watching import watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +44,8 @@ def extract_to(bundle: str, folder: Path, keys: Sequence[Path]) -> dict[str, Any
     from cli.bundles import facts_of
 
     trusted = trusted_keys(keys)
-    with timing("extract"):
-        verified = unpack(source_of(bundle), folder, keys=trusted)
+    with timing("extract"), watched("extracting") as watch:
+        verified = unpack(source_of(bundle), folder, keys=trusted, progress=watch)
     return {**facts_of(verified), "folder": str(folder)}
 
 

@@ -13,6 +13,7 @@ from cli.errors import UsageError
 from cli.options import BUNDLE, bundle_argument, format_option, key_option
 from cli.output import emit, show
 from cli.tracing import timing
+from cli.watching import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,8 +50,8 @@ def verify(bundle: str, keys: Sequence[Path], deep: bool, wanted: str | None) ->
     from bundle.verify import verify as check
 
     trusted = trusted_keys(keys)
-    with timing("verify"):
-        verified = check(source_of(bundle), keys=trusted, deep=deep)
+    with timing("verify"), watched("verifying") as watch:
+        verified = check(source_of(bundle), keys=trusted, deep=deep, consume=watch)
     show(facts_of(verified), wanted)
 
 

@@ -14,6 +14,7 @@ from cli.errors import UsageError
 from cli.options import PATH, format_option
 from cli.output import headline, note, show
 from cli.tracing import timed
+from cli.watching import watched
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = (HERE / "sample", HERE.parent / "examples" / "evidence")
@@ -83,7 +84,8 @@ def _verify(bundle: Path) -> dict[str, Any]:
     home = settings().home
     public = _public_key(home)
     keys = [load_public_key(public.read_bytes())]
-    verified = timed("verify", lambda: verify(bundle, keys=keys, deep=True))
+    with watched("verifying") as watch:
+        verified = timed("verify", lambda: verify(bundle, keys=keys, deep=True, consume=watch))
     note(f"   verified: {len(verified.manifest.members)} members, every record parsed")
     view = home / "view" / verified.manifest.content_digest[:12]
     shutil.rmtree(view, ignore_errors=True)

@@ -34,6 +34,17 @@ def test_extraction_writes_exactly_the_members(make_one: Callable[..., Any], tmp
     assert verify(tmp_path / "out", keys=[made.key], deep=True).layout == "dir"
 
 
+def test_all_that_is_written_is_told(make_one: Callable[..., Any], tmp_path: Path) -> None:
+    made = make_one()
+    told: dict[str, bytes] = {}
+
+    def progress(name: str, piece: bytes) -> None:
+        told[name] = told.get(name, b"") + piece
+
+    extract(made.path, tmp_path / "out", keys=[made.key], progress=progress)
+    assert told == _files(tmp_path / "out")
+
+
 def test_empty_members_are_extracted(make_one: Callable[..., Any], tmp_path: Path, layout: str) -> None:
     made = make_one(0, layout=layout, change={"extra.txt": b""})
     extract(made.path, tmp_path / "out", keys=[made.key])
