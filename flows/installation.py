@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows import keeping
 from flows.recorded import Installation
 from flows.settings import PREFIX, load_settings
 
@@ -36,6 +37,7 @@ def installation(environ: Mapping[str, str], *, clock: Callable[[], int]) -> Ins
         workers=settings.workers,
         memory_limit=settings.memory_limit,
         profiles=settings.profiles_path,
+        at_work=settings.home / keeping.AT_WORK,
     )
 
 

@@ -6,6 +6,7 @@ Plain, without an engine: ``step`` is how a stage is run, here and now or as a t
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bundle.errors import BundleError, SigningError
+from flows import keeping
 from flows.errors import (
     BaseMissingError,
     EmptySelectionError,
@@ -60,6 +62,7 @@ class Installation:
         bundles: Folder of finished bundles.
         clock: The time, in microseconds since the epoch.
         profiles: Folder of the git repository of tenants' profiles; None when there are the built-in ones only.
+        at_work: Folder of a file for each run at work, locked by its process; None when nobody looks.
     """
 
     store: str
@@ -69,6 +72,7 @@ class Installation:
     workers: int = 2
     memory_limit: str = "384MB"
     profiles: Path | None = None
+    at_work: Path | None = None
 
 
 class CanceledRunError(Exception):
@@ -104,7 +108,9 @@ class Telling:
         state = {"adapters": [each], "bytesWritten": size, "recordsProcessed": records}
         event = {"phase": self._phase, "adapter": self._adapter, "records": records, "bytes": size}
         with self._ledger.writing() as connection:
-            if not states.progress(connection, self._run_id, state, event, now=self._told):
+            alive = states.progress(connection, self._run_id, state, event, now=self._told)
+            # Prefect ends a canceled run's process too, unless it was away: then its worker no longer hears of that.
+            if not alive or runs.find(connection, self._run_id, tenant=None)["cancel_requested_at"] is not None:
                 raise CanceledRunError(self._run_id)
 
 
@@ -125,6 +131,13 @@ def perform(
         CanceledRunError: It was over before, or somebody canceled it.
         Exception: It failed; the ledger says so already.
     """
+    with nullcontext() if here.at_work is None else keeping.at_work(here.at_work / f"{run_id}.pid"):
+        return _begun(ledger, run_id, here, step, flow_run_id=flow_run_id, attempt=attempt)
+
+
+def _begun(
+    ledger: Ledger, run_id: str, here: Installation, step: Step, *, flow_run_id: str | None, attempt: int
+) -> dict[str, Any]:
     with ledger.writing() as connection:
         if not states.start(connection, run_id, flow_run_id=flow_run_id, attempt=attempt, now=here.clock()):
             raise CanceledRunError(f"run {run_id} is over, or another flow run does it")

@@ -19,9 +19,9 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from server import keeping
+from flows import keeping
 from server.deployment import POOL
 from server.loops import Loops
 
@@ -37,8 +37,8 @@ QUERY_SECONDS = "0.5"
 LOOK_SECONDS = 0.25
 """How often it is looked whether both are there."""
 
-STOP_SECONDS = 35.0
-"""A worker kills after 30 s what does not end."""
+STOP_SECONDS = 20.0
+"""What does not end in so long is killed."""
 
 SERVER = ("-m", "flows.prefect_server", "server", "start", "--host", "127.0.0.1", "--no-ui")
 RUN = shlex.join((sys.executable, "-m", "flows.process", "prefect.engine"))
@@ -59,10 +59,11 @@ class Child:
 class Embedded:
     """Keeps Prefect's server and a worker running."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], *, port: int, ready: Callable[[], bool]) -> None:
+    def __init__(self, home: Path, environ: Mapping[str, str], *, port: int, ready: Callable[[], bool]) -> None:
         """Do nothing yet; ``environ`` is what runs find, and ``ready`` tells whether the server answers."""
         self.url = f"http://127.0.0.1:{port}/api"
-        self._folder = folder
+        self._folder = folder_of(home)
+        self._at_work = home / keeping.AT_WORK
         self._environ = environ
         self._lock: int | None = None
         self._is_told = False
@@ -84,7 +85,8 @@ class Embedded:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": QUERY_SECONDS,
-            "PREFECT_RUNNER_CRASH_ON_CANCELLATION_FAILURE": "true",
+            # Prefect may be away for long, and runs at work go on: they find out by themselves that they are canceled.
+            "PREFECT_RUNNER_CRASH_ON_CANCELLATION_FAILURE": "false",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_CLI_COLORS": "false",
         }
@@ -98,9 +100,20 @@ class Embedded:
         """Return when the worker was started, in microseconds since the epoch; 0 before that."""
         return self._workers_since
 
+    def is_dead(self, run: Mapping[str, Any]) -> bool:
+        """Whether the process that was at work at a run died."""
+        return keeping.is_abandoned(self._at_work / f"{run['run_id']}.pid")
+
+    def forget(self, run: Mapping[str, Any]) -> None:
+        """Forget that a process died."""
+        (self._at_work / f"{run['run_id']}.pid").unlink(missing_ok=True)
+
     def stop(self) -> None:
-        """End the worker, then the server, and wait for them."""
+        """End runs at work, which give themselves back, then the worker, then the server; wait for them."""
         self._loops.stop()
+        if self._lock is not None:
+            # The worker would kill them where they are.
+            keeping.end_all(self._at_work, STOP_SECONDS)
         for name in reversed([child.name for child in self._children]):
             _end(self._running.get(name))
         if self._lock is not None:
@@ -186,8 +199,14 @@ def _kill_group(group: int) -> None:
         return
 
 
-def kept_port(folder: Path) -> int:
+def folder_of(home: Path) -> Path:
+    """Return where a home keeps Prefect's state."""
+    return home / "prefect"
+
+
+def kept_port(home: Path) -> int:
     """Return the port of a home's Prefect server: the one of last time, so that runs at work find the next server."""
+    folder = folder_of(home)
     path = folder / "port"
     with suppress(OSError, ValueError):
         port = int(path.read_text())

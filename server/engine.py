@@ -43,11 +43,6 @@ TAKEN = ("PENDING", "RUNNING")
 QUIET_ENDS = {"CANCELLED": "canceled", "CANCELLING": "canceled"}
 
 
-def unknown() -> int:
-    """Say that nobody knows since when there are workers."""
-    return 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What an engine may know of where runs are done.
@@ -55,10 +50,12 @@ class Surroundings:
     Attributes:
         workers_since: When the worker that takes runs now was started, in microseconds since the epoch; 0 when nobody
             knows. What was taken before and has not begun, was taken by one that is gone.
+        is_dead: Whether the process that was at work at a run, given by its row, is known to have died.
         clean: Removes what a process left of a run that ended without it; it is given the run's row.
     """
 
-    workers_since: Callable[[], int] = unknown
+    workers_since: Callable[[], int] = lambda: 0
+    is_dead: Callable[[Mapping[str, Any]], bool] = lambda _row: False
     clean: Callable[[Mapping[str, Any]], object] = lambda row: row
 
 
@@ -166,7 +163,7 @@ class Engine:
 
     def _is_lost(self, row: Mapping[str, Any], found: FlowRunState) -> bool:
         """Whether a run that Prefect takes for being at work has nobody who is at work at it."""
-        if states.is_released(row):
+        if states.is_released(row) or (row["status"] == "running" and self._around.is_dead(row)):
             return True
         if row["status"] == "pending" and found.kind in TAKEN and found.since < self._around.workers_since():
             return True

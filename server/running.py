@@ -30,7 +30,7 @@ from server.delivery import Delivery
 from server.deployments import Deployments
 from server.egress import Egress
 from server.embedded import RUN, Embedded, kept_port
-from server.engine import Engine, Surroundings, unknown
+from server.engine import Engine, Surroundings
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
 from server.open_door import WARNING, OpenDoor, require_loopback
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("export_center.server")
 GRACE_SECONDS = 5
 VAULT_KEY = "webhooks.key"
+BUNDLES = "bundles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +137,12 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         authenticate = _door(wanted, ledger, meters)
         profiles = stack.enter_context(ProfileStore(wanted.profiles))
         profiles.seed(datetime.now(UTC))
-        prefect, workers_since = _prefect(wanted, stack)
+        prefect, around = _prefect(wanted, stack)
         delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock, meters=meters)
         delivery.start()
         stack.callback(delivery.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.
         deployments = Deployments(prefect, profiles, tenant=wanted.tenant, clock=clock)
-        bundles = wanted.home / "bundles"
-        around = Surroundings(workers_since=workers_since, clean=partial(_clean, bundles))
         engine = Engine(ledger, prefect, deployments, clock, meters=meters, surroundings=around)
         engine.start()
         stack.callback(engine.stop)
@@ -151,7 +150,7 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
             ledger=ledger,
             profiles=profiles,
             authenticate=authenticate,
-            bundles=bundles,
+            bundles=wanted.home / BUNDLES,
             clock=clock,
             store=str(wanted.home / "evidence"),
             vault=vault,
@@ -165,23 +164,28 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         yield make_app(service, more=(*_health(service), *told))
 
 
-def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Callable[[], int]]:
-    """Return the Prefect that there is, or start one that ends with the stack; and what tells since when its worker is.
+def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Surroundings]:
+    """Return the Prefect that there is, or start one that ends with the stack; and what is known around it.
 
     Workers of a Prefect that was there already are others'.
     """
+    clean = partial(_clean, wanted.home / BUNDLES)
     if wanted.prefect is not None:
         prefect = PrefectApi(wanted.prefect)
         stack.callback(prefect.close)
-        return prefect, unknown
-    folder = wanted.home / "prefect"
-    port = kept_port(folder)
+        return prefect, Surroundings(clean=clean)
+    port = kept_port(wanted.home)
     prefect = PrefectApi(f"http://127.0.0.1:{port}/api", command=RUN)
     stack.callback(prefect.close)
-    embedded = Embedded(folder, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
+    embedded = Embedded(wanted.home, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
     embedded.start()
     stack.callback(embedded.stop)
-    return prefect, embedded.workers_since
+
+    def clean_all(run: Mapping[str, Any]) -> None:
+        clean(run)
+        embedded.forget(run)
+
+    return prefect, Surroundings(workers_since=embedded.workers_since, is_dead=embedded.is_dead, clean=clean_all)
 
 
 def _clean(bundles: Path, run: Mapping[str, Any]) -> None:

@@ -70,13 +70,16 @@ class Served:
         self._process.kill()
         self._process.wait()
 
+    def is_up(self) -> bool:
+        """Whether it was started, and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def close(self) -> None:
         """End whatever is left of it."""
         self.http.close()
-        if self._process is not None and self._process.poll() is None:
+        if self.is_up():
             self.stop()
         self.kill_children("prefect")
-        self.kill_children("flows")
 
     def kill_children(self, word: str) -> list[int]:
         """End the processes of this home that have a word in their command; return them."""
@@ -121,6 +124,28 @@ class Served:
         """Wait until a run is in one of some states, by default until it is over; return it."""
         self.until(lambda: self.run(run_id)["status"] in (statuses or TERMINAL), RUN_SECONDS)
         return str(self.run(run_id)["status"])
+
+    def at_work(self) -> tuple[str, int]:
+        """Return a run that has begun, and its process, which is stopped: it goes on when it is told so."""
+        for _ in range(5):
+            run_id = self.submit()
+            self.wait(run_id, "running", *TERMINAL)
+            for process in self.children("prefect.engine"):
+                os.kill(process, signal.SIGSTOP)
+                if self.run(run_id)["status"] == "running":
+                    return run_id, process
+                os.kill(process, signal.SIGCONT)
+        raise AssertionError("no run was seen at work")
+
+    def bundles(self) -> set[str]:
+        """Return every file that runs left, hidden ones too."""
+        root = self.home / "bundles"
+        return {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+
+    def promised(self) -> set[str]:
+        """Return the bundles that the API says there are, as ``bundles`` has them."""
+        runs = self.http.get("/api/export/runs", params={"status": "success", "pageSize": 200}).json()["items"]
+        return {f"acme/{run['runId']}/export-{run['runId']}.tar.zst" for run in runs}
 
     def events(self, run_id: str) -> list[Heard]:
         """Return a run's events as the log has them."""

@@ -1,144 +1,136 @@
-"""``export-center serve`` as its users run it: real Prefect, real worker, real signals."""
+"""``export-center serve`` while its parts die and are started again: no run and no event is lost, and nobody helps."""
 
 from __future__ import annotations
 
+import logging
 import os
+import random
+import shutil
 import signal
-import subprocess
-import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from server.embedded import free_port
+from tests.server.served import Listener, Served, ended_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
-READY_SECONDS = 120
-RUN_SECONDS = 300
+LOG = logging.getLogger(__name__)
+SEED = "EXPORT_CENTER_SEED"
 
 
-class Served:
-    """A served home."""
+@pytest.fixture(scope="module")
+def served(evidence_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One service for all tests, because Prefect takes its time to start."""
+    home = tmp_path_factory.mktemp("served") / "home"
+    shutil.copytree(evidence_home, home)
+    made = Served(home)
+    made.start()
+    yield made
+    made.close()
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._port = free_port()
-        self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{self._port}", timeout=60, headers={"X-Stella-Tenant": "acme"}
-        )
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> float:
-        """Start it; return the seconds until it answered."""
-        began = time.monotonic()
-        command = [sys.executable, "-m", "cli", "serve", "--port", str(self._port)]
-        environ = {**os.environ, "EXPORT_CENTER_HOME": str(self._home)}
-        with (self._home / "serve.log").open("ab") as log:
-            self._process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
-        self._until(lambda: self.http.get("/healthz").status_code == 200, READY_SECONDS)
-        return time.monotonic() - began
-
-    def stop(self) -> int:
-        """End it as systemd does; return its exit code."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(60)
-
-    def kill(self) -> None:
-        """End it as a power cut does, but for its children."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def children(self, word: str) -> list[int]:
-        """Return the processes that run for this home and have a word in their command."""
-        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-        found = []
-        for line in listed.splitlines()[1:]:
-            number, _, args = line.strip().partition(" ")
-            if word in args and self._is_mine(int(number)):
-                found.append(int(number))
-        return found
-
-    def _is_mine(self, number: int) -> bool:
-        try:
-            with open(f"/proc/{number}/environ", "rb") as file:  # noqa: PTH123 - no path of ours
-                return f"EXPORT_CENTER_HOME={self._home}".encode() in file.read().split(b"\0")
-        except OSError:
-            return False
-
-    def log(self) -> str:
-        logs = [self._home / "serve.log", *sorted((self._home / "prefect").glob("*.log"))]
-        return "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in logs if path.exists())
-
-    def submit(self) -> str:
-        answer = self.http.post("/api/export/runs", json={"profileId": "json-raw"})
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["runId"])
-
-    def status(self, run_id: str) -> str:
-        return str(self.http.get(f"/api/export/runs/{run_id}").json()["status"])
-
-    def wait(self, run_id: str, *statuses: str) -> str:
-        self._until(lambda: self.status(run_id) in statuses, RUN_SECONDS)
-        return self.status(run_id)
-
-    def _until(self, done: object, seconds: float) -> None:
-        assert callable(done)
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                if done():
-                    return
-            except httpx.TransportError:
-                pass
-            assert time.monotonic() < until, self.log()
-            time.sleep(0.1)
+@pytest.fixture(scope="module")
+def usual(served: Served) -> float:
+    """How long a run takes here, in seconds."""
+    served.ready()
+    served.wait(served.submit())
+    began = time.monotonic()
+    assert served.wait(served.submit()) == "success", served.log()
+    return time.monotonic() - began
 
 
 @pytest.fixture
-def served(evidence_home: Path) -> Iterator[Served]:
-    made = Served(evidence_home)
-    yield made
-    made.http.close()
-    if made._process is not None and made._process.poll() is None:
-        made.stop()
-    for word in ("prefect", "flows"):
-        for number in made.children(word):
-            os.kill(number, signal.SIGKILL)
+def chance() -> random.Random:
+    seed = int(os.environ.get(SEED) or random.SystemRandom().randrange(1 << 32))
+    LOG.warning("%s=%s repeats these moments", SEED, seed)
+    return random.Random(seed)
 
 
-def test_one_command_serves_and_ends_cleanly_and_loses_nothing_when_parts_die(served: Served) -> None:
-    """One test, because Prefect takes its time to start."""
+def _kill_and_start(served: Served) -> None:
+    served.kill()
     served.start()
-    first = served.submit()
-    # Not what the worker would start by itself, which takes much longer to begin.
-    served._until(lambda: served.children("flows.process prefect.engine"), RUN_SECONDS)
-    assert served.wait(first, "success", "failed", "canceled") == "success", served.log()
-    assert served.http.get("/readyz").json()["status"] == "ok"
-    _a_worker_that_dies_is_started_again(served)
+
+
+def _end_and_start(served: Served) -> None:
     assert served.stop() == 0, served.log()
     assert served.children("prefect") == []
     served.start()
-    # The API answers some seconds before Prefect does.
-    waiting = served.submit()
-    assert served.stop() == 0, served.log()
-    served.start()
-    assert served.wait(waiting, "success", "failed", "canceled") == "success", served.log()
+
+
+DISTURBANCES: dict[str, Callable[[Served], object]] = {
+    "the Prefect server is killed": lambda served: served.kill_children("server start"),
+    "the worker is killed": lambda served: served.kill_children("worker start"),
+    "the service is killed and started again": _kill_and_start,
+    "the service is ended and started again": _end_and_start,
+}
+
+
+@pytest.mark.parametrize("what", DISTURBANCES)
+def test_no_run_and_no_event_is_lost_when(served: Served, usual: float, chance: random.Random, what: str) -> None:
+    listeners = []
+    for _ in range(2):
+        listeners.append(Listener(served.url, served.submit()))
+        time.sleep(chance.uniform(0, usual / 2))
+    moment = chance.uniform(0, usual)
+    LOG.warning("%s after %.2f s", what, moment)
+    time.sleep(moment)
+    DISTURBANCES[what](served)
+    for listener in listeners:
+        assert served.wait(listener.run_id) == "success", served.log()
+        _all_was_heard(served, listener)
+    _nothing_else_is_left(served)
+
+
+@pytest.mark.usefixtures("usual")
+def test_a_run_at_work_begins_anew_when_the_service_is_ended_and_started_again(served: Served) -> None:
+    run_id, process = served.at_work()
+    listener = Listener(served.url, run_id)
+    threading.Timer(2, os.kill, (process, signal.SIGCONT)).start()
+    _end_and_start(served)
+    assert served.run(run_id)["status"] in ("running", "pending"), "nobody can have done it meanwhile"
+    assert served.wait(run_id) == "success", served.log()
+    _all_was_heard(served, listener)
+    _nothing_else_is_left(served)
+
+
+@pytest.mark.usefixtures("usual")
+def test_a_run_at_work_fails_by_itself_when_its_process_is_killed(served: Served) -> None:
+    run_id, process = served.at_work()
+    listener = Listener(served.url, run_id)
+    os.kill(process, signal.SIGKILL)
+    assert served.wait(run_id) == "failed"
+    assert served.run(run_id)["errorCode"] == "crashed"
+    _all_was_heard(served, listener)
+    _nothing_else_is_left(served)
+
+
+@pytest.mark.usefixtures("usual")
+def test_a_canceled_run_ends_and_ctrl_c_ends_the_service(served: Served) -> None:
     canceled = served.submit()
     served.http.post(f"/api/export/runs/{canceled}:cancel", json={"reason": "INC-1"})
-    assert served.wait(canceled, "success", "failed", "canceled") == "canceled"
-    assert served.stop() == 0
+    assert served.wait(canceled) == "canceled"
+    _nothing_else_is_left(served)
+    assert served.stop(signal.SIGINT) == 0, served.log()
+    assert served.children("prefect") == []
 
 
-def _a_worker_that_dies_is_started_again(served: Served) -> None:
-    for number in served.children("worker start"):
-        os.kill(number, signal.SIGKILL)
-    assert served.wait(served.submit(), "success", "failed", "canceled") == "success", served.log()
+def _all_was_heard(served: Served, listener: Listener) -> None:
+    """A client that came back whenever it was cut off heard every event once, in order, and one end."""
+    listener.join(60)
+    assert not listener.is_alive()
+    assert listener.heard == served.events(listener.run_id)
+    assert ended_once(listener.heard), listener.heard
+
+
+def _nothing_else_is_left(served: Served) -> None:
+    """There are the bundles that the API tells of, whole, and one Prefect."""
+    assert served.bundles() == served.promised()
+    served.until(lambda: len(served.children("worker start")) == 1, 60)
+    assert len(served.children("server start")) == 1

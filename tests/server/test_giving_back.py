@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flows import keeping
 from flows.pipeline import Exported, plainly
-from flows.recorded import perform
+from flows.recorded import CanceledRunError, perform
 from ledger import runs, states
-from server import keeping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,16 +71,43 @@ def test_a_process_that_is_made_to_end_after_a_cancel_tells_who_canceled(running
     assert (run["status"], run["canceledBy"]) == ("canceled", "user:ann")
 
 
+def test_a_process_finds_out_that_its_run_was_canceled_though_nobody_makes_it_end(running: Any) -> None:
+    def canceled(name: str, work: Callable[..., Any], *arguments: object) -> Any:
+        if name == "adapt":
+            with running.service.ledger.writing() as connection:
+                states.request_cancel(connection, run_id, tenant="acme", by="user:ann", reason="INC-1", now=1)
+        return plainly(name, work, *arguments)
+
+    running.prefect.is_down = True
+    run_id = running.submit()
+    with pytest.raises(CanceledRunError):
+        perform(running.service.ledger, run_id, running.prefect.here, flow_run_id="a-flow-run", step=canceled)
+    assert running.run(run_id)["status"] == "canceled"
+    assert not (running.service.bundles / "acme" / run_id).exists()
+
+
 def test_what_keeps_something_is_known_until_it_ends(tmp_path: Path) -> None:
     path = tmp_path / "server.pid"
-    assert keeping.holder(path) is None
+    assert (keeping.holder(path), keeping.is_abandoned(path)) == (None, False)
     lock = keeping.take(path)
     assert lock is not None
     keeping.write(lock, 4711)
     assert keeping.take(path) is None
-    assert keeping.holder(path) == 4711
+    assert (keeping.holder(path), keeping.is_abandoned(path)) == (4711, False)
     keeping.release(lock)
-    assert keeping.holder(path) is None, "its number means nothing any more"
-    again = keeping.take(path)
-    assert again is not None
-    keeping.release(again)
+    assert (keeping.holder(path), keeping.is_abandoned(path)) == (None, True), "its number means nothing any more"
+
+
+def test_a_process_at_work_is_found_and_one_that_died_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "at-work" / "run-1.pid"
+    program = f"from flows import keeping; from pathlib import Path\nwith keeping.at_work(Path({str(path)!r})): input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as process:
+        while keeping.holder(path) != process.pid:
+            assert process.poll() is None
+            assert not keeping.is_abandoned(path)
+        assert not keeping.end_all(path.parent, seconds=-1), "it is asked, and not waited for"
+        assert keeping.end_all(path.parent, seconds=60)
+    assert keeping.is_abandoned(path), "it died of being asked"
+    with keeping.at_work(path):
+        assert keeping.holder(path) == os.getpid()
+    assert not path.exists()

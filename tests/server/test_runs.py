@@ -200,6 +200,18 @@ def test_a_run_that_a_worker_took_that_is_gone_begins_anew(start: Callable[..., 
         assert running.ended(run_id)["status"] == "success"
 
 
+def test_a_run_whose_process_is_known_to_be_dead_fails_though_prefect_says_nothing(start: Callable[..., Any]) -> None:
+    dead: list[str] = []
+    with start(surroundings=Surroundings(is_dead=lambda row: row["run_id"] in dead)) as running:
+        running.prefect.held.clear()
+        run_id = running.submit()
+        while "create" not in running.prefect.asked:
+            pass
+        running.prefect.begin(run_id)
+        dead.append(run_id)
+        assert running.ended(run_id)["errorCode"] == "crashed"
+
+
 def test_what_a_dead_process_left_is_removed(start: Callable[..., Any]) -> None:
     cleaned: list[str] = []
     around = Surroundings(clean=lambda row: cleaned.append(f"{row['tenant']}/{row['run_id']}"))
