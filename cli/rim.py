@@ -152,12 +152,18 @@ def own_key_uri(private: Path) -> str:
 
 
 def _development_key(home: Path) -> Path:
+    from bundle.errors import SigningError
     from bundle.keyfiles import save_key_pair
     from bundle.keys import generate_key_pair
 
     private = key_folder(home) / f"{DEFAULT_KEY}.key"
     if not private.exists():
-        save_key_pair(key_folder(home), DEFAULT_KEY, generate_key_pair("ecdsa-p256-sha256"))
+        try:
+            save_key_pair(key_folder(home), DEFAULT_KEY, generate_key_pair("ecdsa-p256-sha256"))
+        except SigningError:
+            if not private.exists():
+                raise
+            return private  # another process made it meanwhile
         note(
             f"made a DEVELOPMENT signing key: {private}\n"
             "Receivers must get its .pub from you by a way they trust; use a managed key for real evidence."

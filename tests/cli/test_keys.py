@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bundle import keys
 from bundle.keys import load_public_key, signer_from_uri
+from cli import rim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,3 +98,23 @@ def test_a_private_key_that_others_may_read_is_told_once_and_by_doctor(fresh: Pr
     found = {check["check"]: check for check in fresh.json("doctor")}
     assert found["key"]["status"] == "warning"
     assert f"chmod 600 {private}" in found["key"]["advice"]
+
+
+def test_first_exports_at_the_same_time_sign_with_one_key(
+    fresh: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another process makes the key between the look for it and the making of it."""
+    first = rim.first_key(None, fresh.home)
+    assert first is not None
+    made = keys.generate_key_pair
+
+    def meanwhile(algorithm: str) -> tuple[bytes, bytes]:
+        monkeypatch.setattr(keys, "generate_key_pair", made)
+        fresh.json("keys", "generate")
+        return made(algorithm)
+
+    monkeypatch.setattr(keys, "generate_key_pair", meanwhile)
+    assert first.public.pem == fresh.public_key.read_bytes()
+    assert first.public.verify(first.sign(b"data"), b"data")
+    assert capsys.readouterr().err == ""
+    assert [path.name for path in sorted((fresh.home / "keys").iterdir())] == ["default.key", "default.pub"]
