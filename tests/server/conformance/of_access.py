@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from server.endpoints import ENDPOINTS
 from server.routing import Scope
 from tests.server.conformance.statements import Table
 from tests.server.conformance.walking import BASE
@@ -75,7 +76,9 @@ def _tenants(walk: Walk) -> None:
     assert chosen.get(f"/runs/{run_id}").status_code == 404
 
 
-@TABLE.proves("1", "the same Idempotency-Key gives the original answer; with another body it is refused")
+@TABLE.proves(
+    "1", "the same Idempotency-Key gives the original answer, or is refused with another body; all changes take one"
+)
 def _keys(walk: Walk) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     body = {"profileId": "json-raw", "selectors": {"ids": ["CVE-1999-0001"]}}
@@ -89,6 +92,11 @@ def _keys(walk: Walk) -> None:
     wrong = walk.acme.post("/runs", json=body, headers={"Idempotency-Key": "7"})
     assert (wrong.status_code, wrong.json()["details"][0]["field"]) == (400, "Idempotency-Key")
     walk.acme.post(f"/runs/{first.json()['runId']}:cancel")
+    for endpoint in ENDPOINTS:
+        if endpoint.mutation:
+            path = re.sub(r"\{\w+\}", "x", endpoint.path.removeprefix(BASE))
+            refused = walk.acme.request(endpoint.method, path, headers={"Idempotency-Key": "7"})
+            assert refused.json()["details"][0]["field"] == "Idempotency-Key", endpoint.name
 
 
 @TABLE.proves("1", "answers say the quota, its rest and its end; an exhausted one is 429 ERR_EXPORT_QUOTA")

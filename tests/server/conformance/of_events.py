@@ -23,6 +23,12 @@ def parsed(text: str) -> list[dict[str, Any]]:
 @TABLE.proves("5.1", "a run is accepted while Prefect does not answer, and its stream is kept alive by `: ping`")
 def _accepted(walk: Walk) -> None:
     stream = walk.facts["stream"]
+    run_id = walk.facts["first"]["runId"]
+    assert walk.acme.get(f"/runs/{run_id}").json()["status"] == "pending"
+    active = walk.acme.get("/runs", params={"status": "active", "profileId": "json-raw"}).json()["items"]
+    assert [run["runId"] for run in active] == [run_id]
+    early = walk.acme.get(f"/runs/{run_id}/download")
+    assert (early.status_code, early.json()["details"]) == (409, [{"status": "pending"}])
     walk.until(lambda: b": ping\n\n" in stream.received)
     walk.release_prefect()
     assert stream.headers["content-type"] == "text/event-stream"

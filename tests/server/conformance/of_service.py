@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+
 from tests.server.conformance.statements import Table
 
 if TYPE_CHECKING:
@@ -24,6 +26,15 @@ def _trace(walk: Walk) -> None:
     (found,) = walk.acme.get("/runs", params={"traceId": TRACE}).json()["items"]
     assert found["runId"] == made.json()["runId"]
     walk.acme.post(f"/runs/{found['runId']}:cancel")
+
+
+@TABLE.proves("8", "the spans of a run's worker join the trace of its submission")
+def _spans(walk: Walk) -> None:
+    port = (walk.home / "prefect" / "port").read_text()
+    wanted = {"flow_runs": {"name": {"any_": [walk.success["runId"]]}}}
+    (flow_run,) = httpx.post(f"http://127.0.0.1:{port}/api/flow_runs/filter", json=wanted).json()
+    parent = flow_run["labels"]["__OTEL_TRACEPARENT"]
+    assert parent.split("-")[1] == walk.success["submissionTraceId"]
 
 
 @TABLE.proves("8", "/metrics tells every metric that the architecture lists, without a token")
