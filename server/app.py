@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from server.service import Service
 
 LOG = logging.getLogger("export_center.server")
+UNAVAILABLE_STATUS = 503
+LATER = "5"
+"""Seconds until what is away may be back, where nobody knows better."""
+
 NOBODY = Caller(subject="nobody", client="", tenants=(), tenant="", scopes=frozenset())
 """Who calls where no token is asked for."""
 
@@ -158,7 +162,8 @@ def _problem(request: Request, problem: Exception) -> Response:
     state = request.scope["state"]
     state["problem"] = problem.code
     body = problem.body(trace_id=state["trace"].id, timestamp=format_time(_now()))
-    headers = {"Content-Type": JSON, "Cache-Control": "no-store", **problem.headers}
+    later = {"Retry-After": LATER} if problem.status == UNAVAILABLE_STATUS else {}
+    headers = {"Content-Type": JSON, "Cache-Control": "no-store", **later, **problem.headers}
     return Response(dumps(body), status_code=problem.status, headers=headers)
 
 

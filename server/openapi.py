@@ -43,6 +43,15 @@ SSE_EVENT = {
 }
 """A schema of a stream is one of its events: so do tools read it, and so does OpenAPI 3.2 with itemSchema."""
 
+OF_ERRORS = {
+    401: ("WWW-Authenticate", "DPoP-Nonce?"),
+    403: ("WWW-Authenticate?",),
+    405: ("Allow",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+"""Headers that errors have beyond those of all; one whose name ends with ? is not always there."""
+
 ANY_ID = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 SCOPES = {
     Scope.READ: "list and look at profiles, runs, events and distributions",
@@ -216,8 +225,7 @@ def _error(status: int) -> dict[str, Any]:
     codes = codes_of(status)
     wanted = {"allOf": [_reference(answers.Problem)], "properties": {"code": {"enum": list(codes)}}}
     headers = {"X-Trace-Id": _header("X-Trace-Id")}
-    more = {401: ("WWW-Authenticate", "DPoP-Nonce?"), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After?",)}
-    headers |= {name.rstrip("?"): _header(name) for name in more.get(status, ())}
+    headers |= {name.rstrip("?"): _header(name) for name in OF_ERRORS.get(status, ())}
     if status != 401:  # noqa: PLR2004 - of nobody no tenant is known
         headers |= {name: _header(f"{name}?") for name in QUOTA}
     return {"description": MEANINGS[status], "headers": headers, "content": {JSON: {"schema": wanted}}}

@@ -59,6 +59,7 @@ def _broken(walk: Walk) -> None:
     with away(walk.home / "profiles" / ".git"):
         gone = walk.acme.get("/profiles")
     assert (gone.status_code, gone.json()["code"]) == (503, "ERR_EXPORT_UNAVAILABLE"), gone.text
+    assert int(gone.headers["retry-after"]) > 0
     run_id = walk.success["runId"]
     with away(walk.home / "bundles" / "acme" / run_id / f"export-{run_id}.tar.zst"):
         broken = walk.acme.get(f"/runs/{run_id}/manifest")
