@@ -36,6 +36,7 @@ class Deployment:
         cron: When it makes runs of itself; None for never.
         timezone: What ``cron`` is read in, a name of the IANA database.
         is_paused: Whether it makes none for the time being.
+        command: What a worker starts for a run; None leaves that to the worker.
     """
 
     tenant: str
@@ -44,6 +45,7 @@ class Deployment:
     cron: str | None = None
     timezone: str = "UTC"
     is_paused: bool = False
+    command: str | None = None
 
     @property
     def name(self) -> str:
@@ -77,5 +79,6 @@ class Deployment:
             "parameter_openapi_schema": PARAMETERS,
             "enforce_parameter_schema": False,
             "paused": self.is_paused,
+            "job_variables": {} if self.command is None else {"command": self.command},
             "schedules": [] if self.cron is None else [{"slug": "profile", "active": True, "schedule": timed}],
         }

@@ -7,6 +7,7 @@ from, so that whoever comes second finds nothing to do.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flows.errors import FlowError
@@ -28,12 +29,25 @@ SWEEP_SECONDS = 60
 NEVER = ("", 0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What all deployments have in common.
+
+    Attributes:
+        tenant: The service's own: a shared profile is on its schedule for this one.
+        command: What a worker starts for a run; None leaves that to the worker.
+    """
+
+    tenant: str
+    command: str | None = None
+
+
 class Deployments:
     """Keeps Prefect's deployments as the profiles are."""
 
-    def __init__(self, prefect: PrefectApi, profiles: ProfileStore, *, tenant: str, clock: Callable[[], int]) -> None:
-        """Do nothing yet; ``tenant`` is the service's own, whose schedules those of shared profiles are."""
-        self._prefect, self._profiles, self._tenant, self._clock = prefect, profiles, tenant, clock
+    def __init__(self, prefect: PrefectApi, profiles: ProfileStore, ground: Ground, clock: Callable[[], int]) -> None:
+        """Do nothing yet."""
+        self._prefect, self._profiles, self._ground, self._clock = prefect, profiles, ground, clock
         self._ids: dict[str, str] = {}
         self._is_prepared = False
         self._told: str | None = ""
@@ -80,7 +94,7 @@ class Deployments:
 
     def _tell(self, found: Sequence[StoredProfile], broken: Mapping[str, str]) -> None:
         """Say what is to be, whether Prefect is there or not."""
-        planned = planned_of(found, self._tenant).values()
+        planned = planned_of(found, self._ground).values()
         active = sum(each.cron is not None and not each.is_paused for each in planned)
         LOG.info("active schedules: %d, of %d profiles", active, len(found))
         for path, why in broken.items():
@@ -88,7 +102,7 @@ class Deployments:
 
     def _compare(self, found: Sequence[StoredProfile], unreadable: Container[str]) -> int:
         there = {each.name: each for each in self._prefect.deployments()}
-        wanted = planned_of(found, self._tenant, [name for name in there if name not in unreadable])
+        wanted = planned_of(found, self._ground, [name for name in there if name not in unreadable])
         changed = 0
         for name, each in wanted.items():
             if name not in unreadable:
@@ -126,8 +140,8 @@ class Deployments:
         try:
             stored = self._profiles.get(tenant, profile_id)
         except FlowError:
-            return Deployment(tenant=tenant, profile_id=profile_id, description="")
-        return deployment_of(stored, tenant, self._tenant)
+            return Deployment(tenant=tenant, profile_id=profile_id, description="", command=self._ground.command)
+        return deployment_of(stored, tenant, self._ground)
 
 
 class Unreadable:
@@ -142,25 +156,25 @@ class Unreadable:
         return isinstance(name, str) and (name in self._names or name.rpartition(".")[2] in self._names)
 
 
-def planned_of(found: Sequence[StoredProfile], tenant: str, there: Sequence[str] = ()) -> dict[str, Deployment]:
+def planned_of(found: Sequence[StoredProfile], ground: Ground, there: Sequence[str] = ()) -> dict[str, Deployment]:
     """Return the deployments that are to be, by name.
 
     Args:
         found: Every profile, the shared ones first: a tenant's own goes before a shared one of the same id.
-        tenant: The service's own: a shared profile is on its schedule for this one.
+        ground: What they have in common.
         there: Names of deployments that there are; those that other tenants have of shared profiles stay.
     """
     shared = {each.profile.profile_id: each for each in found if each.tenant is None}
     others = [name.rpartition(".") for name in there if name.rpartition(".")[2] in shared]
-    made = [deployment_of(shared[profile_id], other, tenant) for other, _, profile_id in others]
-    made += [deployment_of(each, each.tenant or tenant, tenant) for each in found]
+    made = [deployment_of(shared[profile_id], other, ground) for other, _, profile_id in others]
+    made += [deployment_of(each, each.tenant or ground.tenant, ground) for each in found]
     return {each.name: each for each in made}
 
 
-def deployment_of(stored: StoredProfile, tenant: str, own: str) -> Deployment:
-    """Return the deployment of a profile for a tenant; ``own`` is the service's."""
+def deployment_of(stored: StoredProfile, tenant: str, ground: Ground) -> Deployment:
+    """Return the deployment of a profile for a tenant."""
     profile = stored.profile
-    schedule = profile.schedule if tenant in (stored.tenant, own) else None
+    schedule = profile.schedule if tenant in (stored.tenant, ground.tenant) else None
     return Deployment(
         tenant=tenant,
         profile_id=profile.profile_id,
@@ -168,4 +182,5 @@ def deployment_of(stored: StoredProfile, tenant: str, own: str) -> Deployment:
         cron=None if schedule is None else schedule.cron,
         timezone="UTC" if schedule is None else schedule.timezone,
         is_paused=stored.archived,
+        command=ground.command,
     )

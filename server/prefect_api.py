@@ -67,9 +67,9 @@ class PrefectApi:
     def __init__(self, url: str, *, command: str | None = None, timeout: float = 10.0) -> None:
         """Take the API's address, as in "http://127.0.0.1:4200/api".
 
-        ``command`` is what a worker starts for a run that was submitted; None leaves that to the worker.
+        ``command`` is what a worker starts for a run; None leaves that to the worker.
         """
-        self._variables = {} if command is None else {"command": command}
+        self.command = command
         self._http = httpx.Client(base_url=url, timeout=timeout)
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class PrefectApi:
             "tags": list(tags),
             "labels": {"__OTEL_TRACEPARENT": trace_parent},
             "work_queue_name": queue,
-            "job_variables": self._variables,
+            "job_variables": {} if self.command is None else {"command": self.command},
             "state": {"type": "SCHEDULED"},
         }
         made: str = self._call("POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"]

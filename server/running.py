@@ -27,7 +27,7 @@ from server.auth.gate import Gate
 from server.auth.jwks import JwksCache
 from server.context import JSON, dumps
 from server.delivery import Delivery
-from server.deployments import Deployments
+from server.deployments import Deployments, Ground
 from server.egress import Egress
 from server.embedded import RUN, Embedded, kept_port
 from server.engine import Engine, Surroundings
@@ -142,7 +142,8 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         delivery.start()
         stack.callback(delivery.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.
-        deployments = Deployments(prefect, profiles, tenant=wanted.tenant, clock=clock)
+        ground = Ground(tenant=wanted.tenant, command=prefect.command)
+        deployments = Deployments(prefect, profiles, ground, clock)
         engine = Engine(ledger, prefect, deployments, clock, meters=meters, surroundings=around)
         engine.start()
         stack.callback(engine.stop)

@@ -24,7 +24,7 @@ from ledger.database import open_ledger
 from ledger.vault import open_vault
 from server.app import make_app
 from server.delivery import Delivery
-from server.deployments import Deployments
+from server.deployments import Deployments, Ground
 from server.egress import Egress, networks
 from server.embedded import free_port
 from server.engine import Engine, Surroundings
@@ -292,7 +292,7 @@ def serving(
     profiles = ProfileStore(state / "profiles")
     profiles.seed(datetime.now(UTC))
     prefect = prefect or FakePrefect(ledger, here)
-    deployments = Deployments(prefect, profiles, tenant="acme", clock=clock)  # type: ignore[arg-type]
+    deployments = Deployments(prefect, profiles, Ground(tenant="acme"), clock)  # type: ignore[arg-type]
     engine = Engine(ledger, prefect, deployments, clock, meters=meters, surroundings=surroundings)  # type: ignore[arg-type]
     service = Service(
         ledger=ledger,

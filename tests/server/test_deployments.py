@@ -14,7 +14,7 @@ import pytest
 
 from flows.profile_store import ProfileStore, Signature
 from flows.profiles import builtin_profiles
-from server.deployments import SWEEP_SECONDS, Deployments
+from server.deployments import SWEEP_SECONDS, Deployments, Ground
 from server.prefect_api import Deployed, PrefectError
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class Kept:
         self.deployments = self.another()
 
     def another(self) -> Deployments:
-        return Deployments(self.prefect, self.store, tenant="default", clock=lambda: self.now)  # type: ignore[arg-type]
+        ground = Ground(tenant="default", command="begin a run")
+        return Deployments(self.prefect, self.store, ground, lambda: self.now)  # type: ignore[arg-type]
 
     def round(self) -> list[str]:
         self.deployments.reconcile_once()
@@ -138,6 +139,7 @@ def test_every_profile_has_a_deployment_and_a_second_round_changes_nothing(kept:
     body = made.body()
     assert body["tags"] == ["tenant:acme", "profile:nightly"]
     assert body["parameters"] == {"tenant": "acme", "request": {"profileId": "nightly"}}
+    assert body["job_variables"] == {"command": "begin a run"}
     assert kept.round() == []
     kept.later()
     assert kept.round() == []
