@@ -158,7 +158,8 @@ class Engine:
             if ended:
                 self._around.clean(row)
         if found is not None and found.kind not in ENDED:
-            self._prefect.give_up(row["flow_run_id"], message="its process is gone")
+            kind = "CANCELLED" if found.kind == "CANCELLING" else "CRASHED"
+            self._prefect.give_up(row["flow_run_id"], kind=kind, message="its process is gone")
         return ended
 
     def _is_lost(self, row: Mapping[str, Any], found: FlowRunState) -> bool:

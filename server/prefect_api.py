@@ -166,9 +166,9 @@ class PrefectApi:
         state = {"type": kind, "name": kind.capitalize(), "message": message}
         self._call("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state, "force": False})
 
-    def give_up(self, flow_run_id: str, *, message: str) -> None:
-        """Tell Prefect that nobody is at work at a flow run, which it cannot find out by itself."""
-        state = {"type": "CRASHED", "name": "Crashed", "message": message}
+    def give_up(self, flow_run_id: str, *, kind: str, message: str) -> None:
+        """Tell Prefect that nobody is at work at a flow run, which it cannot find out; ``kind`` is how it ends."""
+        state = {"type": kind, "name": kind.capitalize(), "message": message}
         self._call("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state, "force": True})
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:

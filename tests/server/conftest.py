@@ -91,9 +91,9 @@ class FakePrefect:
         if self._states[flow_run_id] == "SCHEDULED":
             self._states[flow_run_id] = "CANCELLED"
 
-    def give_up(self, flow_run_id: str, *, message: str) -> None:  # noqa: ARG002 - as the real one
+    def give_up(self, flow_run_id: str, *, kind: str, message: str) -> None:  # noqa: ARG002 - as the real one
         self._look("give up")
-        self._states[flow_run_id] = "CRASHED"
+        self._states[flow_run_id] = kind
 
     def is_ready(self) -> str | None:
         return "down" if self.is_down else None
@@ -120,9 +120,9 @@ class FakePrefect:
         )
         return arrive(self._ledger, arrival, self.here)
 
-    def end(self, name: str) -> None:
-        """End a flow run as canceled: its process is gone."""
-        self._states[name] = "CANCELLED"
+    def end(self, name: str, kind: str = "CANCELLED") -> None:
+        """End a flow run whose process is gone, or have it end."""
+        self._states[name] = kind
 
     def crash(self, run_id: str) -> None:
         """End a flow run as a killed process does: without a word."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger import states
 from ledger.errors import TooManyRunsError
 from ledger.runs import Limits
 from server import answers
@@ -56,6 +57,19 @@ def test_a_run_of_prefects_own_that_is_canceled_there_is_canceled_here_once(runn
     assert (running.ended(run_id)["status"], running.run(run_id)["canceledBy"]) == ("canceled", "system")
     assert kinds(running, run_id) == ["run.accepted", "run.canceled"]
     assert running.http.post(f"/runs/{run_id}:cancel").status_code == 409
+
+
+def test_a_process_that_prefect_ends_gives_its_run_back_and_that_is_a_cancel_in_both(running: Any) -> None:
+    run_id = running.prefect.begin_of_itself("flow-of-night", {"profileId": "json-raw"})
+    running.prefect.end("flow-of-night", "CANCELLING")
+    with running.service.ledger.writing() as connection:
+        assert states.release(connection, run_id)
+    assert running.ended(run_id)["status"] == "canceled"
+    until = time.monotonic() + 15
+    while running.prefect.states(["flow-of-night"])["flow-of-night"].kind != "CANCELLED":
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert kinds(running, run_id) == ["run.accepted", "run.canceled"]
 
 
 def test_runs_of_prefects_own_and_submitted_ones_share_one_cap(start: Any) -> None:
