@@ -13,8 +13,8 @@ import msgspec
 from flows.criteria import merge, parse_selectors
 from flows.errors import ValidationError
 from flows.profile_store import ProfileStore
-from ledger import audit, distributions, runs, states
-from ledger.errors import FinishedError, LedgerError, TooManyRunsError
+from ledger import audit, distributions, runs
+from ledger.errors import FinishedError, TooManyRunsError
 from ledger.runs import Limits, Submission
 from ledger.tables import TERMINAL
 from ledger.times import SECOND
@@ -77,14 +77,15 @@ class Wanted(NamedTuple):
 
 
 def arrive(ledger: Ledger, arrival: Arrival, here: Installation, limits: Limits | None = None) -> str:
-    """Take a run in and say that it is at work, both or neither; return its id.
+    """Take a run in, with this flow run as the one that does it; return its id.
+
+    A process that dies between this and its work leaves a run that was lost before it began, as any other.
 
     Raises:
         ValidationError: What is asked cannot be.
         ProfileNotFoundError: There is no such profile, or it is archived.
         QuotaError, TooManyRunsError: The tenant has had its share.
         FinishedError: It was taken in before, and is over.
-        LedgerError: It was taken in before, and is done by another flow run now.
     """
     with ledger.reading() as connection:
         known = runs.of_flow_run(connection, arrival.flow_run_id)
@@ -95,7 +96,9 @@ def arrive(ledger: Ledger, arrival: Arrival, here: Installation, limits: Limits 
         run_id = runs.of_flow_run(connection, arrival.flow_run_id)
         if run_id is None:
             run_id = _take(connection, wanted or _wanted(arrival, here), arrival, limits or Limits(), here.clock())
-        _start(connection, run_id, arrival, here.clock())
+        row = runs.find(connection, run_id, tenant=None)
+    if row["status"] in TERMINAL:
+        raise FinishedError(run_id, row["status"])
     return run_id
 
 
@@ -125,14 +128,6 @@ def _take(connection: Connection, wanted: Wanted, arrival: Arrival, limits: Limi
     entry = audit.Entry(tenant=arrival.tenant, actor=arrival.by, action="run.submit", target=run_id, data=told)
     audit.record(connection, entry, now=now)
     return run_id
-
-
-def _start(connection: Connection, run_id: str, arrival: Arrival, now: int) -> None:
-    row = runs.find(connection, run_id, tenant=None)
-    if row["status"] in TERMINAL:
-        raise FinishedError(run_id, row["status"])
-    if not states.start(connection, run_id, flow_run_id=arrival.flow_run_id, now=now):
-        raise LedgerError(f"run {run_id} was lost meanwhile, and another flow run does it")
 
 
 def _wanted(arrival: Arrival, here: Installation) -> Wanted:

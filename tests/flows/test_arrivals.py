@@ -75,7 +75,7 @@ def count(ledger: Ledger) -> tuple[int, int, int]:
         return listed, noted, runs.usage(connection, "acme", Limits(), NOON).used
 
 
-def test_a_run_that_arrives_is_as_a_submitted_one_that_is_at_work(ledger: Ledger, here: Installation) -> None:
+def test_a_run_that_arrives_is_as_a_submitted_one_that_was_dispatched(ledger: Ledger, here: Installation) -> None:
     run_id = arrive(ledger, arrival(selectors={"ids": ["a"]}, options={"allowEmpty": True}), here)
     with ledger.reading() as connection:
         row = runs.find(connection, run_id, tenant="acme")
@@ -83,7 +83,7 @@ def test_a_run_that_arrives_is_as_a_submitted_one_that_is_at_work(ledger: Ledger
         targets = distributions.of_runs(connection, [run_id])[run_id]
         assert audit.verify(connection, "acme") is None
     assert row["run_id"] == "run-20251029-01"
-    assert (row["status"], row["dispatch_at"], row["flow_run_id"]) == ("running", None, FLOW_RUN)
+    assert (row["status"], row["dispatch_at"], row["flow_run_id"]) == ("pending", None, FLOW_RUN)
     assert (row["created_by"], row["profile_base"], row["profile_revision"]) == ("schedule:nightly", "nightly", 1)
     assert (json.loads(row["selectors"]), json.loads(row["options"])["allowEmpty"]) == ({"ids": ["a"]}, True)
     assert [event.type for event in told] == ["run.accepted"]
@@ -108,18 +108,18 @@ def test_a_flow_run_that_is_begun_again_after_its_run_is_over_does_nothing(ledge
     assert count(ledger) == (1, 1, 1)
 
 
-def test_a_flow_run_that_is_begun_again_after_its_run_was_given_to_another_does_nothing(
+def test_a_run_that_is_lost_before_it_begins_is_dispatched_and_its_flow_run_comes_too_late(
     ledger: Ledger, here: Installation
 ) -> None:
     run_id = arrive(ledger, arrival(), here)
     with ledger.writing() as connection:
-        assert states.release(connection, run_id)
         assert dispatch.hand_over_again(connection, run_id, FLOW_RUN, now=NOON)
-    for _ in range(2):
-        with pytest.raises(LedgerError, match="run-20251029-01 was lost meanwhile"):
-            arrive(ledger, arrival(), here)
+        assert [row["run_id"] for row in dispatch.claim(connection, now=NOON)] == [run_id]
+    for flow_run in ("another", "yet another"):
+        assert arrive(ledger, arrival(), here) == run_id
         with ledger.writing() as connection:
-            dispatch.dispatched(connection, run_id, "another")
+            assert not states.start(connection, run_id, flow_run_id=FLOW_RUN, now=NOON)
+            assert dispatch.dispatched(connection, run_id, flow_run)
     assert count(ledger) == (1, 1, 1)
 
 

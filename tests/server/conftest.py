@@ -118,7 +118,10 @@ class FakePrefect:
             trace_id="0af7651916cd43dd8448eb211c80319c",
             trace_parent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         )
-        return arrive(self._ledger, arrival, self.here)
+        run_id = arrive(self._ledger, arrival, self.here)
+        with self._ledger.writing() as connection:
+            assert states.start(connection, run_id, flow_run_id=name, now=clock())
+        return run_id
 
     def end(self, name: str, kind: str = "CANCELLED") -> None:
         """End a flow run whose process is gone, or have it end."""
