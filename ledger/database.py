@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.exc import OperationalError
 
 BUSY_MS = 10_000
-"""How long a writer waits for its turn in SQLite."""
+"""How long a writer waits for its turn."""
+
+CONNECT_SECONDS = 5
+LOCK_NOT_AVAILABLE = "55P03"
+"""What PostgreSQL says when somebody has waited for so long."""
 
 
 def _untold(_kind: str, _seconds: float) -> None:
@@ -111,6 +116,11 @@ def open_ledger(url: str, *, timed: Callable[[str, float], object] = _untold) ->
     return Ledger(engine, timed)
 
 
+def is_busy(error: OperationalError) -> bool:
+    """Whether a transaction failed because it waited too long for others; else the database is away or broken."""
+    return getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE or "database is locked" in str(error.orig)
+
+
 def _why(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
@@ -118,7 +128,9 @@ def _why(error: Exception) -> str:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.drivername in ("postgresql", "postgres"):
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        patience = {"options": f"-c lock_timeout={BUSY_MS}", "connect_timeout": CONNECT_SECONDS}
+        address = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(address, pool_pre_ping=True, pool_size=10, connect_args=patience)
     if parsed.drivername != "sqlite" or not parsed.database:
         raise LedgerError(
             f"the ledger {url} is of an unknown kind", advice="Use sqlite:///PATH or postgresql://USER@HOST/NAME."

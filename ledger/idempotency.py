@@ -1,7 +1,7 @@
 """Idempotency keys: the same request twice is done once, and answered twice alike.
 
-A key's row is written before the work, in the same transaction as what the work changes. So a crash leaves either both
-or none of them, and a second request with the key finds either the stored answer or nothing.
+A key's row is written in the same transaction as what the work changes. So a crash leaves either both or none of them,
+and a second request with the key, which waits for the first, finds either the stored answer or nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, text
 
 from ledger.errors import KeyReusedError
 from ledger.tables import IDEMPOTENCY
@@ -58,6 +58,16 @@ def make_key(*, tenant: str, client: str, method: str, path: str, key: str, body
         hashlib.sha256(scope).hexdigest(),
         hashlib.sha256(method.encode() + b" " + path.encode() + b"\n" + body).hexdigest(),
     )
+
+
+def take(connection: Connection, key: Key) -> None:
+    """Let one request with a key be at work at a time, until its transaction ends; SQLite has one writer anyway.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: The one before takes too long (`ledger.database.is_busy`).
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:scope, 11))"), {"scope": key.scope})
 
 
 def stored(connection: Connection, key: Key) -> Answer | None:

@@ -28,8 +28,8 @@ from server.cors import Cors
 from server.endpoints import ENDPOINTS
 from server.metrics.http import Measured
 from server.once import mutate
-from server.outgoing import CommonHeaders
-from server.problems import INTERNAL, REQUEST, Problem
+from server.outgoing import AWAY, CommonHeaders
+from server.problems import INTERNAL, REQUEST, UNAVAILABLE, Problem
 from server.routing import Table
 from server.runs import show
 from server.streaming import read_since
@@ -75,7 +75,7 @@ def make_app(service: Service, *, more: tuple[Route, ...] = ()) -> ASGIApp:
     app = Starlette(
         routes=more,
         lifespan=lifespan,
-        exception_handlers={Problem: _problem, HTTPException: _http, Exception: _fault},
+        exception_handlers={Problem: _problem, HTTPException: _http, **dict.fromkeys(AWAY, _away), Exception: _fault},
     )
     # Not a route: those match neither every method nor every path, such as one with a line break.
     app.router.default = api
@@ -170,6 +170,11 @@ def _problem(request: Request, problem: Exception) -> Response:
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
     return _problem(request, Problem(error.status_code, REQUEST, str(error.detail), headers=error.headers or {}))
+
+
+def _away(request: Request, error: Exception) -> Response:
+    LOG.error("trace %s: the ledger does not answer: %s", request.scope["state"]["trace"].id, error)
+    return _problem(request, Problem(UNAVAILABLE_STATUS, UNAVAILABLE, "the ledger does not answer now"))
 
 
 def _fault(request: Request, error: Exception) -> Response:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from ledger import idempotency
+from ledger.database import is_busy
 from ledger.errors import KeyReusedError
 from ledger.idempotency import SEALED
 from server.context import JSON, Reply
@@ -21,40 +21,43 @@ if TYPE_CHECKING:
     from server.routing import Endpoint
     from server.service import Service
 
-BUSY_SECONDS = 10
-
 
 def mutate(service: Service, endpoint: Endpoint, call: Call) -> Reply:
-    """Do a mutation, once for each Idempotency-Key."""
+    """Do a mutation, once for each Idempotency-Key.
+
+    Raises:
+        Problem: The key was used for another request, or others are at work for too long.
+    """
     header = call.headers.get("idempotency-key")
     key = None if header is None else _key(call, header)
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            with service.ledger.writing() as connection:
-                if key is None:
-                    done: Reply = endpoint.handler(service, call, connection)
-                    return done
-                earlier = idempotency.stored(connection, key)
-                if earlier is not None:
-                    return _replayed(service, key, earlier)
-                reply: Reply = endpoint.handler(service, call, connection)
-                reply = replace(reply, body=reply.content(call.trace.id))
-                idempotency.store(connection, key, _kept(service, key, reply), now=call.now)
-                return reply
-        except KeyReusedError as error:
-            raise Problem(422, CONFLICT, error.message) from error
-        except IntegrityError:
-            # Somebody else with this key was faster: the answer is there at the next look.
-            if key is None or time.monotonic() > until:
-                raise
-        except OperationalError as error:
-            raise Problem(
-                409 if key else 503,
-                CONFLICT if key else UNAVAILABLE,
-                "the ledger is busy: another request is still under way",
-                headers={"Retry-After": "1"},
-            ) from error
+    try:
+        return _done(service, endpoint, call) if key is None else _once(service, endpoint, call, key)
+    except KeyReusedError as error:
+        raise Problem(422, CONFLICT, error.message) from error
+    except OperationalError as error:
+        if not is_busy(error):
+            raise
+        status, code = (409, CONFLICT) if key else (503, UNAVAILABLE)
+        message = "the ledger is busy: another request is still under way"
+        raise Problem(status, code, message, headers={"Retry-After": "1"}) from error
+
+
+def _done(service: Service, endpoint: Endpoint, call: Call) -> Reply:
+    with service.ledger.writing() as connection:
+        reply: Reply = endpoint.handler(service, call, connection)
+        return reply
+
+
+def _once(service: Service, endpoint: Endpoint, call: Call, key: idempotency.Key) -> Reply:
+    with service.ledger.writing() as connection:
+        idempotency.take(connection, key)
+        earlier = idempotency.stored(connection, key)
+        if earlier is not None:
+            return _replayed(service, key, earlier)
+        reply: Reply = endpoint.handler(service, call, connection)
+        reply = replace(reply, body=reply.content(call.trace.id))
+        idempotency.store(connection, key, _kept(service, key, reply), now=call.now)
+        return reply
 
 
 def _kept(service: Service, key: idempotency.Key, reply: Reply) -> idempotency.Answer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ledger import runs
 from ledger.times import DAY_SECONDS, next_midnight, seconds_to_midnight
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from server.service import Service
+
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+"""What is raised while the ledger does not answer."""
 
 
 class CommonHeaders:
@@ -50,7 +55,13 @@ class CommonHeaders:
         await self._app(scope, receive, sending)
 
     async def _quota(self, tenant: str | None) -> dict[str, str]:
-        return {} if tenant is None else await anyio.to_thread.run_sync(quota_headers, self._service, tenant)
+        if tenant is None:
+            return {}
+        try:
+            return await anyio.to_thread.run_sync(quota_headers, self._service, tenant)
+        except AWAY:
+            # The answer says already what is wrong, or is one that needs no ledger.
+            return {}
 
 
 def _with(present: Iterable[tuple[bytes, bytes]], added: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
