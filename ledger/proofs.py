@@ -29,7 +29,7 @@ class SharedReplays:
             return False
         return True
 
-    def forget(self, *, now: int) -> None:
-        """Remove proofs that are too old to be accepted anyway."""
+    def forget(self, *, now: int) -> int:
+        """Remove proofs that are too old to be accepted anyway; return how many."""
         with self._ledger.writing() as connection:
-            connection.execute(delete(PROOFS).where(PROOFS.c.expires_at < now))
+            return connection.execute(delete(PROOFS).where(PROOFS.c.expires_at < now)).rowcount

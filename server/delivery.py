@@ -137,7 +137,9 @@ class Delivery:
     def forget_old(self) -> int:
         """Remove what was delivered long ago; return how many messages."""
         with self._ledger.writing() as connection:
-            return outbox.forget_old(connection, now=self._clock())
+            count = outbox.forget_old(connection, now=self._clock())
+        self._meters.removed("messages", count)
+        return count
 
     def _deliver(self, message: Message) -> None:
         try:

@@ -94,8 +94,8 @@ class Engine:
         """Remove what is kept for a while only: answers to idempotency keys, and proofs that were seen."""
         now = self._clock()
         with self._ledger.writing() as connection:
-            idempotency.forget_old(connection, now=now)
-        SharedReplays(self._ledger).forget(now=now // SECOND)
+            self._meters.removed("answers", idempotency.forget_old(connection, now=now))
+        self._meters.removed("proofs", SharedReplays(self._ledger).forget(now=now // SECOND))
 
     def dispatch_once(self) -> int:
         """Hand over what waits; return how many runs that were."""

@@ -50,7 +50,7 @@ class Authenticator:
         self._check_age(proof, now)
         # Last, so that a proof that is refused is not used up.
         if not self._replays.first_time(replay_key(proof.jkt, url, proof.jti), self._forgettable(now)):
-            raise errors.invalid_proof("proof: it was used before")
+            raise errors.replayed_proof()
         return token
 
     def nonce(self, now: float) -> str:

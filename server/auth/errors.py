@@ -1,7 +1,7 @@
 """How authentication fails: one error, which carries the whole answer.
 
-``AuthError`` is the only one that leaves this package. Within it, ``jwt.JwtError`` and ``htu.UrlError`` say what is
-wrong with one text, ``jwks.KeysUnavailableError`` that the issuer's keys could not be had.
+``AuthError`` (``ReplayedProofError`` is one) is the only one that leaves this package. Within it, ``jwt.JwtError`` and
+``htu.UrlError`` say what is wrong with one text, ``jwks.KeysUnavailableError`` that the issuer's keys could not be had.
 """
 
 from __future__ import annotations
@@ -34,11 +34,22 @@ class AuthError(Exception):
         self.field = field
 
     @property
+    def reason(self) -> str:
+        """What kind it is to the operator, who may know more than the client."""
+        return self.error or "no_credentials"
+
+    @property
     def headers(self) -> dict[str, str]:
         """The headers of the answer."""
         given = {"WWW-Authenticate": self.challenge, "DPoP-Nonce": self.nonce}
         # A nonce is for one client and a short time.
         return {name: value for name, value in given.items() if value} | {"Cache-Control": "no-store"}
+
+
+class ReplayedProofError(AuthError):
+    """A proof was used before: by a client that repeats itself, or by a thief."""
+
+    reason = "replayed_proof"
 
 
 def _challenged(status: int, error: str, description: str, *, nonce: str = "", scope: str = "") -> AuthError:
@@ -64,6 +75,12 @@ def invalid_token(description: str) -> AuthError:
 def invalid_proof(description: str) -> AuthError:
     """Return the error of a DPoP proof that is not good."""
     return _challenged(401, "invalid_dpop_proof", description)
+
+
+def replayed_proof() -> AuthError:
+    """Return the error of a proof that was used before."""
+    error, text = "invalid_dpop_proof", "proof: it was used before"
+    return ReplayedProofError(401, error, text, challenge=challenge(error, text))
 
 
 def nonce_needed(nonce: str) -> AuthError:

@@ -25,7 +25,7 @@ class Gate:
     """Decides who calls (`server.service.Authenticate`)."""
 
     def __init__(self, authenticator: Authenticator, *, refused: Callable[[str], object] = lambda _error: None) -> None:
-        """Use an authenticator; ``refused`` hears the `AuthError.error` of every refusal."""
+        """Use an authenticator; ``refused`` hears the `AuthError.reason` of every refusal."""
         self._authenticator = authenticator
         self._refused = refused
 
@@ -42,7 +42,7 @@ class Gate:
             token = self._authenticator.authenticate(request, now=now / MICROSECONDS)
             return authorize(token, request, scope=scope)
         except AuthError as error:
-            self._refused(error.error)
+            self._refused(error.reason)
             raise problem_of(error) from error
 
     def headers(self, now: int) -> dict[str, str]:

@@ -61,6 +61,7 @@ class Meters:
         )
         self._dispatches = _counter(registry, "dispatches", "Runs that Prefect took, or did not take yet.", "outcome")
         self._lost = _counter(registry, "runs_lost", "Runs whose process was gone, by what came of them.", "outcome")
+        self._removed = _counter(registry, "housekeeping_removed", "What was removed for its age.", "what")
         for loop in ("dispatcher", "reconciler", "housekeeper"):
             self._rounds.labels(loop, "failed")
         for reason in ("cap", "quota"):
@@ -68,7 +69,7 @@ class Meters:
 
     def auth_refused(self, reason: str) -> None:
         """Count a request that was not let in."""
-        self._auth.labels(reason or "no_credentials").inc()
+        self._auth.labels(reason).inc()
 
     def keys_fetched(self, well: bool) -> None:  # noqa: FBT001 - a call-back has one argument
         """Count a fetch of the issuer's keys."""
@@ -95,6 +96,10 @@ class Meters:
     def dispatched(self, outcome: str) -> None:
         """Count a run that was handed to Prefect, or could not be: "success" or "postponed"."""
         self._dispatches.labels(outcome).inc()
+
+    def removed(self, what: str, count: int) -> None:
+        """Count what was removed for its age: "answers" to idempotency keys, "proofs" or "messages"."""
+        self._removed.labels(what).inc(count)
 
     def lost(self, outcome: str) -> None:
         """Count a run whose process is gone: "again" when it is dispatched anew, else how it ended."""

@@ -13,7 +13,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ledger.proofs import SharedReplays
 from ledger.runs import Limits
+from server.delivery import Delivery
 from server.egress import networks
 from server.embedded import free_port
 from server.metrics.page import Exposure
@@ -233,6 +235,26 @@ def test_lost_runs_are_counted(running: Running) -> None:
     assert running.ended(run)["errorCode"] == "crashed"
     found = until(running, lambda each: each("runs_lost_total", outcome="crashed") == 1)
     assert found("runs_failed_total", error_code="crashed") == 1
+
+
+def test_what_is_removed_for_its_age_is_counted(running: Running) -> None:
+    for number in range(2):
+        headers = {"Idempotency-Key": f"00000000-0000-4000-8000-00000000000{number}"}
+        running.http.post("/runs", json={"profileId": "json-raw"}, headers=headers)
+    ledger, meters = running.service.ledger, running.service.meters
+    replays = SharedReplays(ledger)
+    assert [replays.first_time(bytes([at]) * 32, at) for at in (1, 2, 3)] == [True, True, True]
+    with ledger.writing() as connection:
+        connection.exec_driver_sql("UPDATE idempotency_keys SET created_at = 0")
+        connection.exec_driver_sql(
+            "INSERT INTO webhook_deliveries (webhook_id, message_id, event, state, attempts, claim, created_at)"
+            " VALUES ('wh-gone', 'msg-1', 'run.failed', 'delivered', 1, 1, 0)"
+        )
+    running.engine.forget_old()
+    Delivery(ledger, running.service.vault, lambda *_: None, running.service.clock, meters=meters).forget_old()  # type: ignore[arg-type, return-value]
+    found = scrape(running)
+    removed = {what: found("housekeeping_removed_total", what=what) for what in ("answers", "proofs", "messages")}
+    assert removed == {"answers": 2, "proofs": 3, "messages": 1}
 
 
 def test_a_ledger_that_is_away_does_not_hide_the_other_numbers(running: Running) -> None:

@@ -134,10 +134,14 @@ def test_what_a_token_does_not_allow_is_refused_and_counted(served: Callable[...
     stolen = {"Authorization": f"DPoP {token}", "DPoP": proof, "X-Stella-Tenant": "beta"}
     assert httpx.get(f"{at.url}/api/export/runs", headers=stolen).status_code == 401
     assert httpx.get(f"{at.url}/api/export/runs").status_code == 401
-    for reason in ("insufficient_scope", "tenant_forbidden", "tenant_unclear", "no_credentials"):
+    taken = at.call("/runs", how="bearer", x_stella_tenant="beta")
+    assert taken["status"] == 200
+    repeated = {"Authorization": f"DPoP {token}", "DPoP": taken["proof"], "X-Stella-Tenant": "beta"}
+    assert httpx.get(f"{at.url}/api/export/runs", headers=repeated).status_code == 401
+    for reason in ("insufficient_scope", "tenant_forbidden", "tenant_unclear", "no_credentials", "replayed_proof"):
         assert at.metric(f'auth_refusals_total{{reason="{reason}"}}') == 1, reason
     assert at.metric('auth_refusals_total{reason="invalid_token"}') == 1
-    assert at.metric("auth_refusals_total") == 6
+    assert at.metric("auth_refusals_total") == 7
     assert at.metric('jwks_refreshes_total{outcome="success"}') == 1
 
 
