@@ -40,7 +40,7 @@ def _template(connection: Connection, tenant: str) -> tuple[Mapping[str, Any], l
         selectors={}, policy_snapshot_id=None, options={}, priority="standard", created_by="user:ops",
         trace_id="f" * 32, trace_parent=f"00-{'f' * 32}-{'f' * 16}-01",
     )  # fmt: skip
-    run_id = runs.admit(connection, asked, now=NOON, dispatch=False)
+    run_id = runs.admit(connection, asked, now=NOON)
     states.start(connection, run_id, flow_run_id=None, now=NOON)
     states.progress(connection, run_id, {"adapters": [], "bytesWritten": 1, "recordsProcessed": 1}, {}, now=NOON)
     states.succeed(connection, run_id, records=1, content_digest="0" * 64, event={"status": "success"}, now=NOON)
