@@ -61,7 +61,7 @@ def submit(profile: str, wait: bool, watch: bool, wanted: str | None, **options:
         with _leaving_alone(submitted.run_id):
             if watch:
                 _follow(client, submitted.run_id, wanted)
-            ended = client.ended(submitted.run_id)
+            ended = client.run(submitted.run_id) if watch else client.ended(submitted.run_id)
     if wait:
         show(msgspec.to_builtins(ended), wanted, table=lambda: short(ended))
     _end_as(ended)
@@ -81,7 +81,7 @@ def watch(run_id: str, after: int, wanted: str | None, **remote: Any) -> None:
     """
     with service(remote) as client, _leaving_alone(run_id):
         _follow(client, run_id, wanted, after=after)
-        ended = client.ended(run_id)
+        ended = client.run(run_id)
     _end_as(ended)
 
 

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-LONGEST_WAIT = 60
-"""Seconds that the service lets one request wait for the end of a run."""
-
 PAGE_SIZE = 200
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -129,10 +126,10 @@ class Client:
         return self._calls.value(Run, Call("GET", path_of("runs", run_id), {"wait": wait}, read_seconds=read))
 
     def ended(self, run_id: str) -> Run:
-        """Return a run once it is over, however long that takes."""
-        while not (run := self.run(run_id, wait=LONGEST_WAIT)).is_over:
+        """Return a run once it is over, however long that takes, and through restarts of the service."""
+        for _ in self.watch(run_id):
             pass
-        return run
+        return self.run(run_id)
 
     def list_runs(
         self,

@@ -129,7 +129,9 @@ class Download:
             part.finish(target)
 
     def _fill(self, part: Part, facts: Facts) -> None:
-        failures = 0
+        """Receive what is missing, over as many connections as it takes while there is progress."""
+        clock = self._calls.retries.clock
+        failures, alive_at = 0, clock()
         while part.size < facts.size:
             before = part.size
             try:
@@ -137,8 +139,10 @@ class Download:
                 if part.size <= before:
                     raise UnexpectedError(f"the bundle of {self._run_id} does not go on after {before:,} bytes")
             except (httpx.TransportError, ApiError) as error:
-                failures = 1 if part.size > before else failures + 1
-                self._wait(failures, error)
+                if part.size > before:
+                    failures, alive_at = 0, clock()
+                failures += 1
+                self._wait(failures, error, silent=clock() - alive_at)
 
     def _receive(self, part: Part, facts: Facts) -> None:
         """Receive what is missing, or as much of it as one connection brings."""
@@ -158,14 +162,19 @@ class Download:
                 self._fetched += len(data)
                 self._progress(part.size, facts.size)
 
-    def _wait(self, failures: int, error: httpx.TransportError | ApiError) -> None:
+    def _wait(self, failures: int, error: httpx.TransportError | ApiError, *, silent: float) -> None:
+        """Wait before the next connection.
+
+        Raises:
+            ApiError, UnreachableError: There is to be none.
+        """
         retries = self._calls.retries
         told: ClientError
         if isinstance(error, ApiError):
             told, final, asked = error, not is_passing(error), error.retry_after
         else:
             told, final, asked = self._calls.unreachable(error), is_final(error), None
-        pause = None if final or failures >= retries.attempts else retries.pause(failures, asked=asked)
+        pause = None if final or silent > retries.silence else retries.pause(failures, asked=asked)
         if pause is None:
             raise told
         retries.wait(pause, told.message)

@@ -63,7 +63,7 @@ class Watch:
     def _connection(self) -> Generator[Event, Any, bool]:
         """Yield the events of one connection; return whether the run is over."""
         resumed = {"Last-Event-ID": self._last_id} if self._last_id else {}
-        headers = {"Accept": EVENT_STREAM, "Cache-Control": "no-store", **resumed}
+        headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-store", **resumed}
         with self._calls.opened(Call("GET", self._path, headers=headers, read_seconds=SILENCE_SECONDS)) as response:
             if response.status_code == NO_CONTENT:
                 return True
@@ -83,6 +83,8 @@ class Watch:
             self._failures = 0
             self._alive_at = self._calls.retries.clock()
             yield from parser.feed(data)
+            # Whoever takes the events may have paused: that was no silence of the service.
+            self._alive_at = self._calls.retries.clock()
             if parser.retry_ms is not None:
                 self._retry_seconds = parser.retry_ms / 1000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 
 from client.errors import UnexpectedError
 from client.sse import LONGEST, Message, Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CASES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     "data in several lines": ("data: YHOO\ndata: +2\ndata: 10\n\n", [("", "message", "YHOO\n+2\n10")]),
@@ -59,19 +63,42 @@ def by_the_book(data: bytes) -> list[Message]:
     return found
 
 
-ASCII = b"data|event|id|retry|:| |x|7|\0|\n|\r|\r\n|\n\n|\r\r|data: a\n".split(b"|")
-BEYOND = ("ü€😀\u2028".encode(), b"\xf0\x9f", b"\xef\xbb\xbf")
-WORDS = st.sampled_from([*ASCII, *BEYOND])
+FIELDS = st.sampled_from(
+    [
+        "data",
+        "data:",
+        "data: x",
+        "data: : y",
+        "event: e",
+        "event:",
+        "id: 7",
+        "id:",
+        "id: \x00",
+        "retry: 9",
+        ": ping",
+        "x",
+        "ü€😀: z",
+        "",
+    ]
+)
+ENDS = st.sampled_from(["\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n"])
+LINES = st.tuples(FIELDS | st.just("\ufeffdata: b"), ENDS).map("".join)
+STREAMS = st.lists(LINES, max_size=30).map(lambda lines: "".join(lines).encode())
 
 
-@given(st.lists(WORDS, max_size=60).map(b"".join), st.lists(st.integers(0, 200), max_size=12))
-@example(b"data: a\r\n\r\n", [8, 9, 10])
-@example(b"\xef\xbb\xbfdata: \xf0\x9f\x98\x80\n\n", [1, 2, 10, 12])
-def test_pieces_of_any_size_give_the_same_messages(stream: bytes, cuts: list[int]) -> None:
-    parser, bounds = Parser(), [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[start:end] for start, end in itertools.pairwise(bounds)]
-    found = [message for piece in pieces for message in parser.feed(piece)]
-    assert found == by_the_book(stream)
+@given(STREAMS, st.lists(st.integers(0, 400), max_size=12), st.sampled_from([b"", b"\xef\xbb\xbf", b"\xf0\x9f"]))
+@example(b"data: a\r\ndata: b\r\n\r\n", [8], b"")
+def test_pieces_of_any_size_give_the_same_messages(stream: bytes, cuts: list[int], before: bytes) -> None:
+    whole = before + stream
+    bounds = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    expected = by_the_book(whole)
+    assert read(whole[start:end] for start, end in itertools.pairwise(bounds)) == expected
+    assert read(whole[at : at + 1] for at in range(len(whole))) == expected
+
+
+def read(pieces: Iterable[bytes]) -> list[Message]:
+    parser = Parser()
+    return [message for piece in pieces for message in parser.feed(piece)]
 
 
 def test_what_to_resume_after_is_what_came_whole() -> None:

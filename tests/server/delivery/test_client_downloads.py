@@ -268,11 +268,13 @@ def test_a_link_in_the_place_of_a_part_is_not_followed(shelf: Shelf, serve: Any,
 def test_attempts_without_a_byte_come_to_an_end(
     shelf: Shelf, serve: Any, cut_off: type[CutOff], tmp_path: Path
 ) -> None:
+    waits: list[float] = []
+    patient = Retries(first=1, chance=lambda: 1.0, silence=30, sleep=waits.append, clock=lambda: sum(waits))
     with (
         serve(Altered(cut_off(shelf.app, after=[1000, *([0] * 50)]))) as url,
-        Client(url, retries=QUICK) as client,
+        Client(url, retries=patient) as client,
         pytest.raises(UnreachableError, match="cannot be reached"),
     ):
         client.download("run-1", tmp_path / "x")
     assert part_of(shelf, tmp_path / "x").read_bytes() == shelf.content[:1000]
-    assert len(shelf.asked) == 1 + 1 + QUICK.attempts - 1
+    assert waits == [1, 2, 4, 8, 16]
