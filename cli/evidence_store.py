@@ -9,7 +9,7 @@ import click
 from cli.emptiness import warn_of_empty_store
 from cli.errors import UsageError
 from cli.options import TEXT, format_option
-from cli.output import emit, show
+from cli.output import emit, note, show
 from cli.rim import open_store, settings
 from cli.streams import show_each
 
@@ -53,6 +53,8 @@ def stats(tenant: str | None, everybody: bool, snapshot: int | None, wanted: str
     warn_of_empty_store(chosen.id)
     value = count(store, chosen, tenants=tenants)
     value["policySnapshots"] = policy_snapshot_ids(store, chosen, tenants=tenants)
+    if chosen.id and tenants and not (value["tenants"] or value["quarantine"] or any(value["documents"].values())):
+        note(f"warning: there is nothing of tenant {tenants[0]}; --all-tenants counts everybody's")
 
     def table() -> Any:
         from cli.tables import rows

@@ -133,22 +133,31 @@ def test_stats_and_quarantine_speak_of_the_tenant_asked_for(fresh: Program, tmp_
         said = fresh.done("ingest", folder, "--tenant", tenant).stderr.decode()
         assert f"`export-center evidence stats --tenant {tenant}`" in said
 
-    def seen(*words: str, **environment: str) -> tuple[set[str], set[str]]:
-        counted = fresh.json("evidence", "stats", *words, **environment)
-        listed = fresh.json("evidence", "quarantine", *words, **environment)
+    def seen(*words: str) -> tuple[set[str], set[str]]:
+        counted = fresh.json("evidence", "stats", *words)
+        listed = fresh.json("evidence", "quarantine", *words)
         assert counted["quarantine"] == dict.fromkeys((one["tenant"] for one in listed), 1)
         return {*counted["tenants"]}, {one["tenant"] for one in listed}
 
     expected: dict[tuple[str, ...], set[str]] = {
         ("--tenant", "acme"): {"acme", "_shared"},
-        ("--tenant", "globex"): {"globex", "_shared"},
-        ("--tenant", "_shared"): {"_shared"},
         (): {"_shared"},
         ("--all-tenants",): {"acme", "globex", "_shared"},
     }
     for words, whose in expected.items():
         assert seen(*words) == (whose, whose)
-    assert seen(EXPORT_CENTER_TENANT="globex") == ({"globex", "_shared"}, {"globex", "_shared"})
+    assert fresh.json("evidence", "stats", EXPORT_CENTER_TENANT="globex")["tenants"] == {"globex": 1, "_shared": 1}
+    assert fresh.done("evidence", "stats", "--tenant", "acme").stderr == b""
     assert "do not go together" in fresh.error("evidence", "stats", "--tenant", "acme", "--all-tenants", code=2)
     said = fresh.error("evidence", "quarantine", "absent.json", "--tenant", "acme", code=1)
     assert "no document of tenant acme is quarantined under 'absent.json'" in said
+
+
+def test_a_tenant_that_has_nothing_is_told_from_a_store_that_has_nothing(fresh: Program, tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text('{"id": "A-1", "modified": "2026-01-01T00:00:00Z", "affected": []}')
+    said = fresh.done("evidence", "stats").stderr.decode()
+    assert "nothing was ingested yet" in said
+    assert "of tenant" not in said
+    fresh.json("ingest", tmp_path / "good.json", "--tenant", "acme")
+    said = fresh.done("evidence", "stats").stderr.decode()
+    assert said == "warning: there is nothing of tenant default; --all-tenants counts everybody's\n"

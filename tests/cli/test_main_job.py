@@ -90,9 +90,7 @@ def test_numbers_longer_than_python_reads_go_all_the_way(fresh: Program, tmp_pat
     assert fresh.json("bundle", "verify", out, "--key", fresh.public_key, "--deep")["records"] == 1
     assert raw in fresh.done("bundle", "cat", out, "--id", "LONG-1").stdout.decode()
     assert fresh.done("evidence", "show", "LONG-1", "--raw").stdout.decode() == raw
-    for form in ("json", "yaml", "table"):
-        fresh.done("evidence", "show", "LONG-1", "--format", form)
-        fresh.done("bundle", "list", out, "--records", "--format", form)
+    assert digits in fresh.done("evidence", "show", "LONG-1", "--format", "yaml").stdout.decode()
 
 
 def test_a_policy_export_names_the_snapshot_in_the_findings_it_evaluated(program: Program, tmp_path: Path) -> None:
