@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.05
 AT_WORK = "at-work"
-"""Folder of a home with a file for each run at work."""
+"""Folder of a home with a file for each run at work, and for each process that may become one."""
+
+PROCESS = "process-"
+"""How the files of processes begin; they say nothing of a run, and are of no use when the process died."""
 
 
 def take(path: Path) -> int | None:
@@ -93,6 +96,8 @@ def end_all(folder: Path, seconds: float) -> bool:
         if time.monotonic() > until:
             return False
         time.sleep(LOOK_SECONDS)
+    for path in folder.glob(f"{PROCESS}*"):
+        path.unlink(missing_ok=True)
     return True
 
 

@@ -13,15 +13,33 @@ import importlib
 import os
 import runpy
 import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows import keeping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
 
 def main(engine: str) -> None:
     """Do the run, apart from the worker: what ends the worker's group leaves runs at work."""
     os.setsid()
-    _import_all()
-    # It was imported by others, and is to be the main module now.
-    sys.modules.pop(engine, None)
-    runpy.run_module(engine, run_name="__main__", alter_sys=True)
+    with _known(os.environ):
+        _import_all()
+        # It was imported by others, and is to be the main module now.
+        sys.modules.pop(engine, None)
+        runpy.run_module(engine, run_name="__main__", alter_sys=True)
+
+
+def _known(environ: Mapping[str, str]) -> AbstractContextManager[None]:
+    """Let the service find this process: whoever leaves the worker's group is to be ended apart from it."""
+    home, flow_run = environ.get("EXPORT_CENTER_HOME"), environ.get("PREFECT__FLOW_RUN_ID")
+    if not home or not flow_run:
+        return nullcontext()
+    return keeping.at_work(Path(home) / keeping.AT_WORK / f"{keeping.PROCESS}{flow_run}.pid")
 
 
 def _import_all() -> None:

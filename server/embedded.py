@@ -111,10 +111,10 @@ class Embedded:
     def stop(self) -> None:
         """End runs at work, which give themselves back, then the worker, then the server; wait for them."""
         self._loops.stop()
-        if self._lock is not None:
-            # The worker would kill them where they are.
-            keeping.end_all(self._at_work, STOP_SECONDS)
         for name in reversed([child.name for child in self._children]):
+            if self._lock is not None:
+                # The worker would kill them where they are; and may have started one more while it ended.
+                keeping.end_all(self._at_work, STOP_SECONDS)
             _end(self._running.get(name))
         if self._lock is not None:
             keeping.release(self._lock)

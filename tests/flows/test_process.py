@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+import uuid
+from typing import TYPE_CHECKING
+
+from flows import keeping
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "flows.process", "prefect.engine")
 
@@ -20,3 +28,15 @@ def test_the_process_of_a_run_leaves_its_workers_group_and_becomes_the_engine() 
         said = process.communicate()[1]
     assert process.returncode == 1
     assert "Invalid flow run id" in said
+
+
+def test_the_process_of_a_run_is_found_from_its_beginning_and_ends_when_it_is_asked(tmp_path: Path) -> None:
+    flow_run = str(uuid.uuid4())
+    environ = {**os.environ, "EXPORT_CENTER_HOME": str(tmp_path), "PREFECT__FLOW_RUN_ID": flow_run}
+    path = tmp_path / keeping.AT_WORK / f"process-{flow_run}.pid"
+    with subprocess.Popen(COMMAND, env=environ) as process:
+        while keeping.holder(path) != process.pid:
+            assert process.poll() is None
+        assert keeping.end_all(path.parent, seconds=60)
+    assert process.returncode == -signal.SIGTERM
+    assert list(path.parent.iterdir()) == []

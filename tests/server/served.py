@@ -90,12 +90,16 @@ class Served:
 
     def children(self, word: str) -> list[int]:
         """Return the processes that run for this home and have a word in their command."""
+        return [int(line.split(None, 1)[0]) for line in self.commands(word)]
+
+    def commands(self, word: str) -> list[str]:
+        """Return number and command of these processes."""
         listed = subprocess.run(["ps", "-eo", "pid,stat,args"], capture_output=True, text=True, check=True).stdout
         found = []
         for line in listed.splitlines()[1:]:
             number, state, args = line.split(None, 2)
             if word in args and not state.startswith("Z") and self._is_mine(int(number)):
-                found.append(int(number))
+                found.append(f"{number} {args}")
         return found
 
     def _is_mine(self, number: int) -> bool:

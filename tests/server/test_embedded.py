@@ -60,7 +60,7 @@ def _kill_and_start(served: Served) -> None:
 
 def _end_and_start(served: Served) -> None:
     assert served.stop() == 0, served.log()
-    assert served.children("prefect") == []
+    assert served.commands("prefect") == []
     served.start()
 
 
@@ -112,13 +112,27 @@ def test_a_run_at_work_fails_by_itself_when_its_process_is_killed(served: Served
 
 
 @pytest.mark.usefixtures("usual")
+def test_after_a_power_cut_runs_at_work_have_failed_and_all_others_are_done(served: Served) -> None:
+    run_id, _process = served.at_work()
+    listeners = [Listener(served.url, run_id), Listener(served.url, served.submit())]
+    served.kill()
+    served.kill_children("prefect")
+    served.start()
+    assert [served.wait(each.run_id) for each in listeners] == ["failed", "success"], served.log()
+    assert served.run(run_id)["errorCode"] == "crashed"
+    for listener in listeners:
+        _all_was_heard(served, listener)
+    _nothing_else_is_left(served)
+
+
+@pytest.mark.usefixtures("usual")
 def test_a_canceled_run_ends_and_ctrl_c_ends_the_service(served: Served) -> None:
     canceled = served.submit()
     served.http.post(f"/api/export/runs/{canceled}:cancel", json={"reason": "INC-1"})
     assert served.wait(canceled) == "canceled"
     _nothing_else_is_left(served)
     assert served.stop(signal.SIGINT) == 0, served.log()
-    assert served.children("prefect") == []
+    assert served.commands("prefect") == []
 
 
 def _all_was_heard(served: Served, listener: Listener) -> None:
@@ -134,3 +148,4 @@ def _nothing_else_is_left(served: Served) -> None:
     assert served.bundles() == served.promised()
     served.until(lambda: len(served.children("worker start")) == 1, 60)
     assert len(served.children("server start")) == 1
+    served.until(lambda: not served.children("prefect.engine"), 60)

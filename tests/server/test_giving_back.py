@@ -108,6 +108,10 @@ def test_a_process_at_work_is_found_and_one_that_died_is_known(tmp_path: Path) -
         assert not keeping.end_all(path.parent, seconds=-1), "it is asked, and not waited for"
         assert keeping.end_all(path.parent, seconds=60)
     assert keeping.is_abandoned(path), "it died of being asked"
+    starting = path.with_name(f"{keeping.PROCESS}1.pid")
+    path.rename(starting)
+    assert keeping.end_all(path.parent, seconds=60)
+    assert not starting.exists()
     with keeping.at_work(path):
         assert keeping.holder(path) == os.getpid()
     assert not path.exists()
