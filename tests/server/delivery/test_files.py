@@ -158,7 +158,7 @@ def test_a_file_that_is_not_as_recorded_is_not_sent(shelf: Any, change: str) -> 
 
 def reading(shelf: Any, address: str, meanwhile: Callable[[], object]) -> bytes:
     """Return what arrives when something happens after the first bytes."""
-    received = b""
+    received = bytearray()
     with httpx.stream("GET", f"{address}/{NAME}") as answer:
         try:
             for piece in answer.iter_raw():
@@ -167,7 +167,7 @@ def reading(shelf: Any, address: str, meanwhile: Callable[[], object]) -> bytes:
                 received += piece
         except httpx.RemoteProtocolError:
             assert len(received) < shelf.facts.size
-    return received
+    return bytes(received)
 
 
 LARGE = 64 * CHUNK
