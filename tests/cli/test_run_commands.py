@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 import re
 import signal
 import subprocess
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from cli import exits
 from ledger.tables import TERMINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from conftest import Program
@@ -237,6 +238,85 @@ def test_a_bound_token_goes_with_a_proof_and_not_without(fresh: Program, asked: 
     assert len(asked.headers[0]["dpop"].split(".")) == 3
 
 
+class Stalling:
+    """A server of one bundle that sends half of it to whoever comes first, and then nothing more."""
+
+    def __init__(self) -> None:
+        self.content = random.Random(1).randbytes(1 << 20)
+        self.ranges: list[str | None] = []
+        self.halfway, self.over = Event(), Event()
+        stalling = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.send_response(200)
+                self.send_facts(0)
+
+            def do_GET(self) -> None:
+                stalling.ranges.append(self.headers["Range"])
+                start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+                self.send_response(206 if start else 200)
+                self.send_facts(start)
+                if start:
+                    self.wfile.write(stalling.content[start:])
+                    return
+                self.wfile.write(stalling.content[: 1 << 19])
+                stalling.halfway.set()
+                stalling.over.wait(60)
+
+            def send_facts(self, start: int) -> None:
+                size, content = len(stalling.content), stalling.content
+                self.send_header("X-Export-Digest", f"sha256:{hashlib.sha256(content).hexdigest()}")
+                self.send_header("X-Export-Size", str(size))
+                self.send_header("Content-Length", str(size - start))
+                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Keep quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def stalling() -> Iterator[Stalling]:
+    made = Stalling()
+    yield made
+    made.over.set()
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_a_download_that_was_stopped_goes_on_with_the_same_command(
+    fresh: Program, stalling: Stalling, tmp_path: Path
+) -> None:
+    command = ["run", "download", "run-1", "--out", "x.tar.zst", "--server", stalling.url]
+    process = subprocess.Popen(
+        [*fresh.command, *command], env=fresh.environment(), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert stalling.halfway.wait(60)
+    (part,) = until(lambda: [each for each in tmp_path.glob("*.part") if each.stat().st_size == 1 << 19])
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (exits.CANCELED, "interrupted; the same command goes on where it was\n")
+    assert list(tmp_path.iterdir()) == [part]
+    found = fresh.json(*command, cwd=tmp_path)
+    assert (found["bytes"], found["fetched"]) == (1 << 20, 1 << 19)
+    assert (tmp_path / "x.tar.zst").read_bytes() == stalling.content
+    assert stalling.ranges == [None, f"bytes={1 << 19}-"]
+
+
+def until(look: Callable[[], list[Any]]) -> list[Any]:
+    """Look until there is something."""
+    end = time.monotonic() + 60
+    while not (found := look()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
+
+
 def test_webhooks_tell_and_what_did_not_arrive_is_sent_again(
     caller: Program, service: Any, taker: Any, tmp_path: Path
 ) -> None:
@@ -246,9 +326,7 @@ def test_webhooks_tell_and_what_did_not_arrive_is_sent_again(
     before, taker.script = len(taker.told), [(410, {})]
     caller.done("run", "submit", "json-raw", "--id", "none", "--wait")
     taker.wait(before + 1)
-    until = time.monotonic() + 30
-    while not (letters := caller.json("webhook", "dead-letters", hook["webhookId"])):
-        assert time.monotonic() < until
+    letters = until(lambda: caller.json("webhook", "dead-letters", hook["webhookId"]))
     assert "is disabled" in caller.error("webhook", "replay", hook["webhookId"], code=exits.FAILED)
     service.http.post(f"/webhooks/{hook['webhookId']}:enable", headers={"X-Stella-Tenant": "default"})
     replayed = caller.json("webhook", "replay", hook["webhookId"], "--message", letters[0]["messageId"])

@@ -115,6 +115,7 @@ EXPORTING = {
     "stats": ["evidence", "stats"],
     "list": ["profile", "list"],
     "quickstart": ["quickstart"],
+    "runs": ["run", "list"],
 }
 
 
