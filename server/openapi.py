@@ -158,7 +158,7 @@ def _common(endpoint: Endpoint) -> Iterable[Parameter]:
     if endpoint.mutation:
         yield Parameter(
             name="Idempotency-Key",
-            description="A UUID. The same key with the same request gives the first answer again, for a day.",
+            description="A UUID. The same key with the same request gives the first answer again, for two days.",
             schema={"type": "string", "format": "uuid"},
         )
     yield Parameter(

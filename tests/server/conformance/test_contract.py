@@ -63,6 +63,11 @@ def walk(evidence_home: Path, tmp_path: Path, receiver: Receiver) -> Iterator[Wa
     assert code == 0, made.log()
 
 
+def test_the_table_has_statements_of_every_section() -> None:
+    sections = {"1", "2", "5.2", "8"} | {each.section for each in ENDPOINTS if each.section}
+    assert {each.section for each in STATEMENTS} == sections
+
+
 def test_the_service_is_the_contract(walk: Walk, subtests: pytest.Subtests) -> None:
     for each in STATEMENTS:
         with subtests.test(msg=f"{each.section}: {each.says}"):
