@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +204,8 @@ class Stream:
 
     def _read(self) -> None:
         path, accept = f"/runs/{self._run_id}/events", {"Accept": "text/event-stream"}
-        with self._client.stream("GET", path, headers=accept) as answer:
+        # A walk that is given up closes its connections.
+        with suppress(httpx.TransportError), self._client.stream("GET", path, headers=accept) as answer:
             self.headers = answer.headers
             for piece in answer.iter_raw():
                 self.received += piece
