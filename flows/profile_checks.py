@@ -129,6 +129,15 @@ def doubtful_recipients(profile: Profile) -> Iterator[Problem]:
             yield Problem(("encryption", "recipientKeys", position), message)
 
 
+def doubtful_schedule(profile: Profile) -> Iterator[Problem]:
+    """Yield a schedule whose runs all fail: also for lint alone, for by hand the profile runs well."""
+    if profile.schedule is not None and profile.policy_snapshot_mode == "required":
+        message = (
+            "runs by schedule name no policy snapshot, which policySnapshotMode requires; optional would let them run"
+        )
+        yield Problem(("schedule",), message)
+
+
 def _retention(profile: Profile) -> Iterator[Problem]:
     mode, value = profile.retention.mode, profile.retention.value
     if mode == "forever":

@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from flows.criteria import SelectorFields
 from flows.errors import Detail, ProfileNotFoundError, ValidationError
-from flows.profile_checks import doubtful_recipients, semantic_problems
+from flows.profile_checks import doubtful_recipients, doubtful_schedule, semantic_problems
 from flows.profile_yaml import Document, UnreadableYamlError, read_yaml
 from flows.shapes import Problem, refuse, shape_problems
 
@@ -249,7 +249,7 @@ def _lint_file(path: str | Path) -> list[Finding]:
     if findings:
         return findings
     profile = msgspec.convert(document.value, Profile)
-    problems = (*doubtful_recipients(profile), *_misnamed(profile, Path(path)))
+    problems = (*doubtful_recipients(profile), *doubtful_schedule(profile), *_misnamed(profile, Path(path)))
     return _placed(problems, document, str(path))
 
 

@@ -251,6 +251,17 @@ def test_lint_doubts_an_incomplete_age_key_that_loading_lets_pass(tmp_path: Path
     assert [finding.field for finding in lint([path])] == ["encryption.recipientKeys[0]"]
 
 
+@pytest.mark.parametrize(("mode", "doubted"), [("required", ["schedule"]), ("optional", [])])
+def test_lint_doubts_a_schedule_whose_runs_lack_a_policy_snapshot(
+    tmp_path: Path, mode: str, doubted: list[str]
+) -> None:
+    path = tmp_path / "p.yaml"
+    policy = GOOD.replace("variant: raw", "variant: policy").replace("[advisories]", "[advisories, policy]")
+    path.write_text(f"{policy}policySnapshotMode: {mode}\nschedule: {{cron: 0 6 * * *}}\n")
+    assert load_profile(path).profile.policy_snapshot_mode == mode
+    assert [finding.field for finding in lint([path])] == doubted
+
+
 def test_a_built_in_profile_bears_the_name_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiles, "builtin_folder", tmp_path.resolve)
     (tmp_path / "other.yaml").write_text(GOOD)

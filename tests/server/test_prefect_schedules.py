@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from tests.server.served import READY_SECONDS, RUN_SECONDS, Served, ended_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,10 @@ def served(evidence_home: Path) -> Iterator[Served]:
     made.close()
 
 
-def test_prefect_makes_runs_by_schedule_and_for_people_and_the_api_shows_them_as_submitted_ones(served: Served) -> None:
+def test_prefect_makes_runs_by_schedule_and_for_people_and_the_api_shows_them_as_submitted_ones(
+    served: Served, counterpart: Callable[[str], str]
+) -> None:
+    git = counterpart("git")
     served.start()
     profile = {"profileId": "nightly", "name": "Nightly", "kind": "json", "variant": "raw", "include": ["advisories"]}
     schedule = {"cron": "30 5 * * *", "timezone": "Europe/Berlin"}
@@ -50,6 +54,7 @@ def test_prefect_makes_runs_by_schedule_and_for_people_and_the_api_shows_them_as
             assert {"run.accepted", "run.signed", "run.succeeded"} <= {event.kind for event in told}
         assert prefect.get(f"/flow_runs/{due['id']}").json()["name"] == scheduled
         _an_archived_profile_makes_no_runs(served, prefect, due["deployment_id"])
+        _a_profile_that_is_gone_takes_its_deployment_with_it(served, prefect, git)
     assert served.stop() == 0
 
 
@@ -110,3 +115,13 @@ def _an_archived_profile_makes_no_runs(served: Served, prefect: httpx.Client, de
     assert ended[0].startswith("FAILED"), ended
     assert "profile 'nightly' is archived" in ended[0]
     assert len(served.http.get("/api/export/runs?profileId=nightly").json()["items"]) == 2
+
+
+def _a_profile_that_is_gone_takes_its_deployment_with_it(served: Served, prefect: httpx.Client, git: str) -> None:
+    place = [git, "-C", str(served.home / "profiles"), "-c", "user.name=Jane", "-c", "user.email=jane@a.example"]
+    subprocess.run([*place, "rm", "-q", "acme/nightly.yaml"], check=True)
+    subprocess.run([*place, "commit", "-qm", "Remove what nobody reads"], check=True)
+    gone = "/deployments/name/export-run/acme.nightly"
+    served.until(lambda: prefect.get(gone).status_code == 404, RUN_SECONDS)
+    wanted = {"flow_runs": {"tags": {"all_": ["auto-scheduled"]}, "state": {"type": {"any_": ["SCHEDULED"]}}}}
+    assert _ask(prefect, "/flow_runs/filter", wanted) == []
