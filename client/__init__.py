@@ -14,17 +14,20 @@ from client.errors import (
     UnreachableError,
 )
 from client.retries import Retries
+from client.tokens import ClientCredentials, Registration
 
 __all__ = [
     "ApiError",
     "Bearer",
     "BusyError",
     "Client",
+    "ClientCredentials",
     "ClientError",
     "CredentialError",
     "DPoP",
     "DamagedError",
     "DownloadError",
+    "Registration",
     "Retries",
     "UnexpectedError",
     "UnreachableError",

@@ -42,30 +42,19 @@ class DPoP(httpx.Auth):
         """
         token = self._bound_token()
         request.headers["Authorization"] = f"DPoP {token}"
-        request.headers["DPoP"] = self.proof(request.method, str(request.url), token)
+        request.headers["DPoP"] = self._proof(request, token)
         before = self._nonce
         response = yield request
         self._nonce = response.headers.get(NONCE, self._nonce)
         # A refusal with the nonce that was used already is not about the nonce: a second one would go the same way.
         if response.status_code == UNAUTHORIZED and self._nonce != before and _wants_nonce(response):
-            request.headers["DPoP"] = self.proof(request.method, str(request.url), token)
+            request.headers["DPoP"] = self._proof(request, token)
             response = yield request
             self._nonce = response.headers.get(NONCE, self._nonce)
 
-    def proof(self, method: str, url: str, token: str) -> str:
-        """Return a proof for one request."""
-        claims: dict[str, object] = {
-            "jti": str(uuid.uuid4()),
-            "htm": method,
-            "htu": url.partition("#")[0].partition("?")[0],
-            "iat": int(self._clock()),
-            "ath": base64url(hashlib.sha256(token.encode()).digest()),
-        }
-        if self._nonce is not None:
-            claims["nonce"] = self._nonce
-        header = {"typ": "dpop+jwt", "alg": self._key.algorithm, "jwk": self._key.jwk}
-        signed = ".".join(base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-        return f"{signed}.{base64url(self._key.sign(signed.encode()))}"
+    def _proof(self, request: httpx.Request, token: str) -> str:
+        now = self._clock()
+        return make_proof(self._key, request.method, str(request.url), now=now, token=token, nonce=self._nonce)
 
     def _bound_token(self) -> str:
         token = current(self._token)
@@ -75,6 +64,25 @@ class DPoP(httpx.Auth):
                 advice="Ask the authorization server for a token with a proof that this key signed.",
             )
         return token
+
+
+def make_proof(
+    key: ProofKey, method: str, url: str, *, now: float, token: str | None = None, nonce: str | None = None
+) -> str:
+    """Return a proof for one request; without a token it is one that asks for a token."""
+    claims: dict[str, object] = {
+        "jti": str(uuid.uuid4()),
+        "htm": method,
+        "htu": url.partition("#")[0].partition("?")[0],
+        "iat": int(now),
+    }
+    if token is not None:
+        claims["ath"] = base64url(hashlib.sha256(token.encode()).digest())
+    if nonce is not None:
+        claims["nonce"] = nonce
+    header = {"typ": "dpop+jwt", "alg": key.algorithm, "jwk": key.jwk}
+    signed = ".".join(base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
+    return f"{signed}.{base64url(key.sign(signed.encode()))}"
 
 
 def _wants_nonce(response: httpx.Response) -> bool:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
     derive_private_key,
+    generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -84,6 +85,15 @@ def proof_key(data: bytes) -> ProofKey:
         private = _from_jwk(json.loads(data)) if data.lstrip().startswith(b"{") else load_pem_private_key(data, None)
     except (KeyError, TypeError, ValueError) as error:
         raise CredentialError("this is no private key that can be read", advice=ADVICE) from error
+    return _usable(private)
+
+
+def new_proof_key() -> ProofKey:
+    """Return a new key, for a program that gets its tokens itself and need not keep it."""
+    return _usable(generate_private_key(SECP256R1()))
+
+
+def _usable(private: Any) -> ProofKey:
     if isinstance(private, Ed25519PrivateKey):
         raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         return ProofKey("EdDSA", {"crv": "Ed25519", "kty": "OKP", "x": base64url(raw)}, private)

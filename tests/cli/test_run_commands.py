@@ -13,6 +13,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import pytest
 from joserfc.jwk import ECKey
@@ -178,12 +179,19 @@ class Asked:
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
+        self.posted: list[str] = []
         asked = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked.headers.append({name.lower(): value for name, value in self.headers.items()})
-                body = b'{"items":[]}'
+                self.answer(b'{"items":[]}')
+
+            def do_POST(self) -> None:
+                asked.posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.answer(b'{"access_token":"granted","token_type":"DPoP","expires_in":300}')
+
+            def answer(self, body: bytes) -> None:
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -236,6 +244,19 @@ def test_a_bound_token_goes_with_a_proof_and_not_without(fresh: Program, asked: 
     assert fresh.json("run", "list", "--dpop-key", tmp_path / "key", **options) == []
     assert asked.headers[0]["authorization"] == f"DPoP {token}"
     assert len(asked.headers[0]["dpop"].split(".")) == 3
+
+
+def test_a_command_gets_its_token_itself_when_it_is_told_where(fresh: Program, asked: Asked) -> None:
+    options = {"EXPORT_CENTER_TOKEN_URL": f"{asked.url}/token", "EXPORT_CENTER_SERVER": asked.url}
+    assert "without EXPORT_CENTER_CLIENT_ID" in fresh.error("run", "list", code=exits.USAGE, **options)
+    options |= {"EXPORT_CENTER_CLIENT_ID": "ci", "EXPORT_CENTER_CLIENT_SECRET": "s", "EXPORT_CENTER_RESOURCE": "urn:x"}
+    assert fresh.json("run", "list", **options) == []
+    assert parse_qs(asked.posted[0])["scope"] == ["export:read export:run export:download export:profile:manage"]
+    assert parse_qs(asked.posted[0])["resource"] == ["urn:x"]
+    assert asked.headers[0]["authorization"] == "DPoP granted"
+    assert len(asked.headers[0]["dpop"].split(".")) == 3
+    fresh.json("run", "list", EXPORT_CENTER_TOKEN="mine", **options)
+    assert asked.headers[1]["authorization"] == "Bearer mine"
 
 
 class Stalling:

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -15,7 +16,19 @@ from joserfc.jwk import ECKey, OKPKey
 
 from bundle.keyfiles import save_key_pair
 from bundle.keys import generate_key_pair
-from client import ApiError, Bearer, Client, CredentialError, DPoP, Retries
+from client import (
+    ApiError,
+    Bearer,
+    Client,
+    ClientCredentials,
+    ClientError,
+    CredentialError,
+    DPoP,
+    Registration,
+    Retries,
+    UnexpectedError,
+    UnreachableError,
+)
 from client.bearer import bound_to
 from client.proof_keys import ProofKey, proof_key, read_proof_key
 from server.auth.credentials import Request
@@ -207,3 +220,80 @@ def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_token_that_says_nothing_of_a_key_is_bound_to_none_that_is_known(payload: bytes) -> None:
     assert bound_to(f"a.{base64.urlsafe_b64encode(payload).decode()}.b") is None
     assert bound_to("opaque") is None
+
+
+class Authority:
+    """An authorization server that answers as its script says, and remembers what it was asked."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers, self.asked, self.now = list(answers), list[httpx.Request](), 1000.0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def source(self) -> ClientCredentials:
+        who = Registration(client_id="a:b", secret="s&c", scope="export:read", resource="https://export.example")
+        key = held(ECKey.generate_key("P-256"))
+        clock, transport = (lambda: self.now), httpx.MockTransport(self)
+        return ClientCredentials("https://authority.example/token", who, key, clock=clock, transport=transport)
+
+
+def granted(token: str, *, seconds: float = 300, kind: str = "DPoP") -> httpx.Response:
+    return httpx.Response(200, json={"access_token": token, "token_type": kind, "expires_in": seconds})
+
+
+def test_a_token_is_asked_for_once_and_anew_before_it_ends() -> None:
+    authority = Authority(granted("one"), granted("two"))
+    with authority.source() as source:
+        assert [source() for _ in range(3)] == ["one"] * 3
+        authority.now += 269
+        assert source() == "one"
+        authority.now += 1
+        assert source() == "two"
+    asked = authority.asked[0]
+    assert dict(parse_qsl(asked.content.decode())) == {
+        "grant_type": "client_credentials", "scope": "export:read", "resource": "https://export.example",
+    }  # fmt: skip
+    assert base64.b64decode(asked.headers["authorization"].removeprefix("Basic ")) == b"a%3Ab:s%26c"
+
+
+def test_a_nonce_of_the_authority_is_taken_up() -> None:
+    wanted = httpx.Response(400, json={"error": "use_dpop_nonce"}, headers={"DPoP-Nonce": "n1"})
+    authority = Authority(wanted, granted("one"))
+    assert authority.source()() == "one"
+    proofs = [
+        json.loads(base64.urlsafe_b64decode(f"{each.headers['dpop'].split('.')[1]}==")) for each in authority.asked
+    ]
+    assert [proof.get("nonce") for proof in proofs] == [None, "n1"]
+    assert {"htm": "POST", "htu": "https://authority.example/token"}.items() <= proofs[1].items()
+    assert "ath" not in proofs[1]
+
+
+NO_TOKENS: dict[str, tuple[httpx.Response | Exception, type[ClientError], str]] = {
+    "it refuses": (
+        httpx.Response(401, json={"error": "invalid_client", "error_description": "who?"}), CredentialError,
+        "gives no access token: invalid_client: who\\?$"),
+    "it does not bind": (granted("one", kind="Bearer"), CredentialError, "not bound to the proof key"),
+    "it is none": (httpx.Response(200, text="<html>"), UnexpectedError, "answered 200, and not with a token"),
+    "it has a fault": (httpx.Response(500, text="<html>"), UnexpectedError, "answered 500, and not with a token"),
+    "it is not there": (httpx.ConnectError("refused"), UnreachableError, "cannot be reached: refused"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NO_TOKENS)
+def test_an_authority_that_gives_no_token_is_told_of(case: str) -> None:
+    answer, kind, text = NO_TOKENS[case]
+    with pytest.raises(kind, match=text) as caught:
+        Authority(answer).source()()
+    assert "s&c" not in str(caught.value)
+
+
+def test_a_secret_is_not_sent_where_others_read_along() -> None:
+    who = Registration(client_id="a", secret="between-us", scope="export:read")
+    with pytest.raises(CredentialError, match="is no https"):
+        ClientCredentials("http://authority.example/token", who, held(ECKey.generate_key("P-256")))
+    assert "between-us" not in repr(who)

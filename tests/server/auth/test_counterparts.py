@@ -14,9 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import uvicorn
+from joserfc.jwk import ECKey
 
+from client import ClientCredentials, DPoP, Registration
+from client.proof_keys import proof_key
 from ledger.database import open_ledger
 from ledger.proofs import SharedReplays
 from server.auth.authenticator import Authenticator
@@ -165,6 +169,19 @@ def test_real_clients_get_in_with_tokens_of_a_real_issuer(setting: Any, nonces: 
     assert at.call(how="bearer")["status"] == 200
     assert at.call("/api/export/runs/run-1:cancel?force=yes", method="POST")["status"] == 200
     assert at.call(RUNS + "/%72un-1", how="bearer")["status"] == 200
+
+
+@pytest.mark.parametrize("nonces", [False, True], ids=["without nonces", "with mandatory nonces"])
+def test_our_client_gets_in_with_tokens_that_it_asks_a_real_issuer_for(setting: Any, nonces: bool) -> None:
+    at = setting(nonces=nonces)
+    key = proof_key(json.dumps(ECKey.generate_key("P-256").as_dict(private=True)).encode())
+    who = Registration(client_id="one", secret="the-secret-of-a-test", scope=READ, resource=AUDIENCE)
+    source = ClientCredentials(f"{at.issuer['issuer']}/token", who, key)
+    with source, httpx.Client(auth=DPoP(source, key), base_url=at.service.base) as caller:
+        for _ in range(2):
+            answer = caller.get(RUNS, params={"status": "active"}, headers={"X-Stella-Tenant": "acme"})
+            assert answer.status_code == 200, answer.text
+            assert (answer.json()["client"], answer.json()["tenant"]) == ("one", "acme")
 
 
 def test_real_proofs_are_accepted_in_every_algorithm_that_clients_have(setting: Any) -> None:
