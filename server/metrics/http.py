@@ -74,7 +74,7 @@ class _Request:
         headers = dict(message["headers"])
         if route.endswith(DOWNLOADS):
             http.downloads.labels(status, range_of(headers)).inc()
-            self.is_download = method == "GET" and message["status"] in GOOD
+            self.is_download = message["status"] in GOOD
         if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
             http.sse_clients.inc()
             self.is_stream = True

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ledger.proofs import SharedReplays
 from ledger.runs import Limits
+from ledger.tallies import BUCKETS, BYTES
 from server.delivery import Delivery
 from server.egress import networks
 from server.embedded import free_port
@@ -80,6 +81,8 @@ def test_runs_are_counted_by_tenant_profile_and_status_with_time_records_and_byt
     assert found("run_bundle_bytes_count") == found("run_records_count") == 1
     assert found("run_duration_seconds_count") == found("run_wait_seconds_count") == 2
     assert found("run_duration_seconds_bucket", le="+Inf") == 2
+    for bound in BUCKETS[BYTES]:
+        assert found("run_bundle_bytes_bucket", le=str(float(bound))) == (size <= bound), bound
     assert 0 < found("run_duration_seconds_sum") < 60
     assert found("events_total") == len(running.events(good)) + len(running.events(bad))
     assert found("dispatches_total", outcome="success") == 2
