@@ -17,12 +17,14 @@ SIDES = {"export.py": ("export", "copy", "floor"), "verify.py": ("verify", "pipe
 
 @pytest.mark.counterpart
 @pytest.mark.parametrize("script", SIDES)
-def test_every_side_of_a_benchmark_runs(script: str, tmp_path: Path, counterpart: object) -> None:
+def test_every_side_of_a_benchmark_runs(
+    script: str, tmp_path: Path, counterpart: object, untraced: dict[str, str]
+) -> None:
     assert callable(counterpart)
     for program in ("zstd", "openssl", "sha256sum"):
         counterpart(program)
     command = [sys.executable, BENCH / script, "--records", "1000", "--rounds", "1", "--folder", tmp_path]
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=untraced)
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[1:] if line.strip()}
     if script == "export.py":
@@ -31,19 +33,21 @@ def test_every_side_of_a_benchmark_runs(script: str, tmp_path: Path, counterpart
     assert {side: float(rows[side][1]) > 0 for side in SIDES[script]} == dict.fromkeys(SIDES[script], True)
 
 
-def test_every_side_of_the_benchmark_of_downloads_runs(tmp_path: Path) -> None:
+def test_every_side_of_the_benchmark_of_downloads_runs(tmp_path: Path, untraced: dict[str, str]) -> None:
     command = [sys.executable, BENCH / "downloads.py", "--megabytes", "3", "--rounds", "1", "--folder", tmp_path]
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=untraced)
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[1:] if line.strip()}
     assert all(float(rows[side][1]) > 0 for side in ("bundle", "ranges", "stock"))
     assert (tmp_path / "download-3").stat().st_size == 3 << 20
 
 
-def test_every_part_of_the_benchmark_of_the_service_runs_that_needs_no_prefect(tmp_path: Path) -> None:
+def test_every_part_of_the_benchmark_of_the_service_runs_that_needs_no_prefect(
+    tmp_path: Path, untraced: dict[str, str]
+) -> None:
     few = ["--submissions", "2", "--stored", "50", "--lists", "1", "--without-prefect"]
     command = [sys.executable, BENCH / "service.py", "--folder", tmp_path, *few]
-    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=untraced)
     assert done.returncode == 0, done.stderr
     medians = {line[:32].strip(): float(line[32:].split()[0].replace(",", "")) for line in done.stdout.splitlines()[1:]}
     assert all(median > 0 for median in medians.values())
