@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cli.credentials import TOKEN, auth_of
+from cli.credentials import TOKEN, TOKEN_URL, auth_of
 from cli.offline import need_network
 from cli.options import PATH, TEXT
 from cli.output import note
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from client import Client
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
+UNAUTHORIZED = 401
 WORTH_A_WORD = 0.9
 """Seconds: shorter pauses are over before anybody has read of them."""
 
@@ -47,14 +48,19 @@ def service(remote: Mapping[str, Any]) -> Iterator[Client]:
         CredentialError: One of them cannot be used.
         OfflineError: No network may be used.
     """
-    from client import Client, Retries
+    from client import ApiError, Client, Retries
 
     configured = settings(remote)
     need_network(f"the service at {configured.server}")
     tenant = None if configured.origins["tenant"] == "default" else configured.tenant
     auth = auth_of(configured, os.environ)
     with Client(configured.server, auth=auth, tenant=tenant, retries=Retries(told=_tell)) as client:
-        yield client
+        try:
+            yield client
+        except ApiError as error:
+            if error.status == UNAUTHORIZED and auth is None:
+                error.advice = f"Set {TOKEN} or --token-file, or {TOKEN_URL} with a client's id and secret."
+            raise
 
 
 def _tell(why: str, seconds: float) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from client.models import Event, Run, RunSummary
 
-LISTED = ("run", "status", "profile", "created", "seconds", "records", "bytes")
+LISTED = ("run", "status", "profile", "created", "seconds", "records")
 KIND_WIDTH = len("distribution")
 TIME_OF_DAY = slice(len("2026-01-31T"), len("2026-01-31T12:00:00"))
 MINUTES = len("2026-01-31T12:00")
@@ -22,9 +22,8 @@ def row_of(run: RunSummary) -> list[Any]:
     """Return a run's row of a list."""
     state = f"{run.status} ({run.error_code})" if run.error_code else run.status
     seconds = None if run.duration_seconds is None else f"{run.duration_seconds:,.1f}"
-    made = run.counts
     created = run.created_at[:MINUTES].replace("T", " ")
-    return [run.run_id, state, run.profile_id, created, seconds, made.records, made.bytes]
+    return [run.run_id, state, run.profile_id, created, seconds, run.counts.records]
 
 
 def short(run: Run) -> Any:

@@ -76,7 +76,7 @@ def test_a_run_is_watched_to_its_end_fetched_and_verified(caller: Program, progr
 def test_runs_are_listed_for_people_and_by_what_is_asked_for(caller: Program) -> None:
     first, second = submitted(caller, "--priority", "low"), submitted(caller)
     rows = caller.done("run", "list", "--status", "active", "--format", "table").stdout.decode().splitlines()
-    assert rows[0].split() == ["run", "status", "profile", "created", "seconds", "records", "bytes"]
+    assert rows[0].split() == ["run", "status", "profile", "created", "seconds", "records"]
     assert [row.split()[:3] for row in rows[1:]] == [[name, "pending", "json-raw"] for name in (second, first)]
     assert [run["runId"] for run in caller.json("run", "list", "--limit", "1")] == [second]
     trace = caller.json("run", "status", first)["submissionTraceId"]
@@ -180,6 +180,7 @@ class Asked:
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
         self.posted: list[str] = []
+        self.status = 200
         asked = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -192,7 +193,7 @@ class Asked:
                 self.answer(b'{"access_token":"granted","token_type":"DPoP","expires_in":300}')
 
             def answer(self, body: bytes) -> None:
-                self.send_response(200)
+                self.send_response(asked.status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -257,6 +258,14 @@ def test_a_command_gets_its_token_itself_when_it_is_told_where(fresh: Program, a
     assert len(asked.headers[0]["dpop"].split(".")) == 3
     fresh.json("run", "list", EXPORT_CENTER_TOKEN="mine", **options)
     assert asked.headers[1]["authorization"] == "Bearer mine"
+
+
+def test_who_is_not_let_in_is_told_how_to_show_a_token(fresh: Program, asked: Asked) -> None:
+    asked.status = 401
+    said = fresh.error("run", "list", code=exits.FAILED, EXPORT_CENTER_SERVER=asked.url)
+    assert said.splitlines()[1] == (
+        "Set EXPORT_CENTER_TOKEN or --token-file, or EXPORT_CENTER_TOKEN_URL with a client's id and secret."
+    )
 
 
 class Stalling:
