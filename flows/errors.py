@@ -11,6 +11,7 @@ The hierarchy:
     x SourceFailedError    ERR_EXPORT_004           a declared source cannot be reached now, or broke off
   x StorageError           ERR_EXPORT_004           the evidence store cannot be read, or a bundle's place not written
   x SigningFailedError     ERR_EXPORT_005           the key is missing, unfit, or its service refused
+  x DistributionError      ERR_EXPORT_006           a target did not take the bundle; ``driver`` and ``reason`` say more
   x BaseMissingError       ERR_EXPORT_BASE_MISSING  a delta's base is unknown
   x EmptySelectionError    ERR_EXPORT_EMPTY         nothing matched, and that was not allowed
 
@@ -102,6 +103,18 @@ class SigningFailedError(FlowError):
     code = "ERR_EXPORT_005"
 
 
+class DistributionError(FlowError):
+    """A target did not take the bundle; trying again later can help."""
+
+    code = "ERR_EXPORT_006"
+
+    def __init__(self, driver: str, reason: str) -> None:
+        """Keep the target's type, and why it failed: without credentials, for both are told to callers."""
+        super().__init__(f"the bundle did not reach its target {driver}: {reason}")
+        self.driver = driver
+        self.reason = reason
+
+
 class BaseMissingError(FlowError):
     """The bundle a delta shall start from is unknown."""
 
@@ -112,3 +125,7 @@ class EmptySelectionError(FlowError):
     """No record matched the selectors, and the run does not allow an empty bundle."""
 
     code = "ERR_EXPORT_EMPTY"
+
+
+class CanceledRunError(Exception):
+    """Somebody canceled the run while it was at work: no failure, and so no FlowError."""

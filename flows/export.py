@@ -19,7 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from bundle.errors import UnreadableError
-from flows.errors import SourceFailedError
+from flows.errors import DistributionError, SourceFailedError
 from flows.pipeline import run
 from flows.preview import preview
 from flows.progress import WHOLE, Meter
@@ -54,6 +54,7 @@ STAGES = {
     "sign": Stage("sign"),
     # Writing to a disk or mount that was away or full can go well later. The other stages are pure, or long.
     "pack": Stage("pack the bundle", retries=2),
+    "distribute": Stage("send the bundle to its targets", retries=2),
 }
 
 
@@ -77,8 +78,8 @@ def as_task(name: str, stage: Callable[..., Result], *arguments: object) -> Resu
 
 
 def _can_go_better(_task: Task[..., Any], _task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a stage failed by what it writes to, or by a source it reads; everything else fails again."""
-    return isinstance(state.result(raise_on_failure=False), (UnreadableError, SourceFailedError))
+    """Whether a stage failed by what it writes or sends to, or by a source it reads; everything else fails again."""
+    return isinstance(state.result(raise_on_failure=False), (UnreadableError, SourceFailedError, DistributionError))
 
 
 def _run_name() -> str:

@@ -5,8 +5,7 @@ Plain, without an engine: ``step`` is how a stage is run, here and now or as a t
 
 from __future__ import annotations
 
-import shutil
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,11 @@ import msgspec
 
 from bundle.errors import BundleError, SigningError
 from flows import keeping
+from flows.delivered import HERE, Delivery
 from flows.errors import (
     BaseMissingError,
+    CanceledRunError,
+    DistributionError,
     EmptySelectionError,
     FlowError,
     ProfileNotFoundError,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from flows.pipeline import Exported, Step
+    from flows.pipeline import Step
     from ledger.database import Ledger
 
 TELL_SECONDS = 1
@@ -44,6 +46,7 @@ ERROR_CODES: tuple[tuple[type[Exception], str], ...] = (
     (BaseMissingError, "base_missing"),
     (SigningFailedError, "signing"),
     (SigningError, "signing"),
+    (DistributionError, "distribution"),
     (ValidationError, "validation"),
     (ProfileNotFoundError, "validation"),
     (FlowError, "adapter"),
@@ -73,10 +76,6 @@ class Installation:
     memory_limit: str = "384MB"
     profiles: Path | None = None
     at_work: Path | None = None
-
-
-class CanceledRunError(Exception):
-    """Somebody canceled the run while it was at work."""
 
 
 class Telling:
@@ -142,38 +141,46 @@ def _begun(
         if not states.start(connection, run_id, flow_run_id=flow_run_id, attempt=attempt, now=here.clock()):
             raise CanceledRunError(f"run {run_id} is over, or another flow run does it")
         row = runs.find(connection, run_id, tenant=None)
-    folder = here.bundles / row["tenant"] / run_id
+        delivery = Delivery(ledger=ledger, row=row, bundles=here.bundles, clock=here.clock)
+        # From now on, who finds the run over without a bundle looks here for what it has left.
+        distributions.hold(connection, run_id, HERE, str(delivery.staging.of_run(run_id)))
     try:
         with beating(partial(_beat, ledger, run_id, here.clock)):
-            return _perform(ledger, row, here, folder, step)
+            return _perform(delivery, here, step)
     except BaseException as error:
         if not _is_done(ledger, run_id):
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                delivery.staging.clear(run_id)
             _tell_end(ledger, run_id, error, here.clock())
         raise
 
 
-def _perform(ledger: Ledger, row: Mapping[str, Any], here: Installation, folder: Path, step: Step) -> dict[str, Any]:
+def _perform(delivery: Delivery, here: Installation, step: Step) -> dict[str, Any]:
+    ledger, row = delivery.ledger, delivery.row
     run_id = row["run_id"]
-    folder.mkdir(parents=True, exist_ok=True)
     telling = Telling(ledger, run_id, here.clock)
     telling.phase("plan", "")
-    plan, parts = step("plan", prepare, _request(row, here, folder))
-    layout = "tar.zst" if plan.profile.layout == "dir" else plan.profile.layout
-    plan = msgspec.structs.replace(plan, profile=msgspec.structs.replace(plan.profile, layout=layout))
-    out = folder / f"export-{run_id}.{layout}"
+    with delivery.staging.making(run_id) as folder:
+        plan, parts = step("plan", prepare, _request(row, here, folder))
+        layout = "tar.zst" if plan.profile.layout == "dir" else plan.profile.layout
+        plan = msgspec.structs.replace(plan, profile=msgspec.structs.replace(plan.profile, layout=layout))
+        targets = delivery.open(layout)
+        out = folder / f"export-{run_id}.{layout}"
 
-    def told(name: str, stage: Callable[..., Any], *arguments: object) -> Any:
-        telling.phase({"adapt": "adapter"}.get(name, name), plan.profile.kind)
-        made = step(name, stage, *arguments)
-        if name == "sign":
-            with ledger.writing() as connection:
-                states.tell(connection, run_id, events.SIGNED, {"keyId": parts.signer.public.key_id}, now=here.clock())
-        return made
+        def told(name: str, stage: Callable[..., Any], *arguments: object) -> Any:
+            telling.phase({"adapt": "adapter"}.get(name, name), plan.profile.kind)
+            made = step(name, stage, *arguments)
+            if name == "sign":
+                signed = {"keyId": parts.signer.public.key_id}
+                with ledger.writing() as connection:
+                    states.tell(connection, run_id, events.SIGNED, signed, now=here.clock())
+            return made
 
-    exported = run(plan, replace(parts, out=out, progress=telling), step=told)
-    _publish(ledger, row, exported, out, layout, here.clock())
-    return exported.summary()
+        exported = run(plan, replace(parts, out=out, progress=telling), step=told)
+        receipts = delivery.send(plan, exported, targets, step=told)
+    delivery.succeed(exported)
+    delivery.staging.tidy(run_id)
+    return {**exported.summary(), "bundle": next((each.path for each in receipts if each.path), None)}
 
 
 def _request(row: Mapping[str, Any], here: Installation, folder: Path) -> ExportRequest:
@@ -192,31 +199,6 @@ def _request(row: Mapping[str, Any], here: Installation, folder: Path) -> Export
         memory_limit=here.memory_limit,
         profiles=None if here.profiles is None else str(here.profiles),
     )
-
-
-def _publish(ledger: Ledger, row: Mapping[str, Any], exported: Exported, out: Path, layout: str, now: int) -> None:
-    """Say where the bundle is, and that all is well: both or neither."""
-    run_id, written = row["run_id"], exported.written
-    location = f"/api/export/runs/{run_id}/download"
-    facts = {"location": location, "sha256": written.sha256, "size_bytes": written.bytes}
-    described = {"type": "http", "location": location, "sha256": written.sha256, "sizeBytes": written.bytes}
-    counts = {"records": exported.manifest.counts.records, "bytes": written.bytes}
-    digest = exported.manifest.content_digest
-    with ledger.writing() as connection:
-        distributions.finish(connection, run_id, "http", {**facts, "path": str(out), "layout": layout}, now=now)
-        alive = states.tell(
-            connection, run_id, events.DISTRIBUTION, {**described, "state": "finished", "expiresAt": None}, now=now
-        )
-        states.succeed(
-            connection,
-            run_id,
-            records=counts["records"],
-            content_digest=digest,
-            event={"status": "success", **counts, "contentDigest": digest, "sha256": written.sha256},
-            now=now,
-        )
-    if not alive:
-        raise CanceledRunError(run_id)
 
 
 def _is_done(ledger: Ledger, run_id: str) -> bool:
@@ -246,6 +228,8 @@ def described(error: Exception) -> tuple[str, dict[str, Any]]:
     code = next((name for kind, name in ERROR_CODES if isinstance(error, kind)), "internal")
     known = isinstance(error, (FlowError, BundleError))
     details = [msgspec.structs.asdict(each) for each in error.details] if isinstance(error, ValidationError) else []
+    if isinstance(error, DistributionError):
+        details = [{"driver": error.driver, "reason": error.reason}]
     return code, {
         "code": getattr(error, "code", "ERR_EXPORT_005" if code == "signing" else "ERR_EXPORT_INTERNAL"),
         "message": str(error) if known else "something went wrong in the run; the worker's log has it",

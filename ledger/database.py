@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from ledger.errors import LedgerError
 from ledger.tables import METADATA
@@ -96,7 +97,7 @@ def _committing(connection: Connection) -> Iterator[None]:
 
 
 def open_ledger(url: str, *, timed: Callable[[str, float], object] = _untold) -> Ledger:
-    """Open a ledger, and make its tables when they are not there.
+    """Open a ledger, and make the tables, columns and indexes that are not there.
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql://USER@HOST/NAME``.
@@ -107,7 +108,7 @@ def open_ledger(url: str, *, timed: Callable[[str, float], object] = _untold) ->
     """
     try:
         engine = _engine(url)
-        METADATA.create_all(engine)
+        _complete(engine)
     except (SQLAlchemyError, ArgumentError, OSError) as error:
         raise LedgerError(
             f"the ledger {make_url(url).render_as_string() if '://' in url else url} cannot be opened: {_why(error)}",
@@ -119,6 +120,30 @@ def open_ledger(url: str, *, timed: Callable[[str, float], object] = _untold) ->
 def is_busy(error: OperationalError) -> bool:
     """Whether a transaction failed because it waited too long for others; else the database is away or broken."""
     return getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE or "database is locked" in str(error.orig)
+
+
+def _complete(engine: Engine) -> None:
+    """Make what an empty ledger, or one of an older version, lacks. New columns are such that rows need no value."""
+    with engine.begin() as connection:
+        _lock_all(connection)
+        METADATA.create_all(connection)
+        found = inspect(connection)
+        for table in METADATA.sorted_tables:
+            there = {column["name"] for column in found.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in there:
+                    added = CreateColumn(column).compile(dialect=engine.dialect)
+                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
+
+
+def _lock_all(connection: Connection) -> None:
+    """Let one server at a time change what a ledger looks like."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(17)")
 
 
 def _why(error: Exception) -> str:

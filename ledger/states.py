@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
-from ledger import events, tallies
+from ledger import distributions, events, tallies
 from ledger.errors import FinishedError
 from ledger.runs import find
 from ledger.tables import ACTIVE, RUNS, TERMINAL
@@ -134,6 +134,8 @@ def _end(
 ) -> bool:
     if not _change(connection, run_id, ACTIVE, {**values, "dispatch_at": None}):
         return False
+    if values["status"] != "success":
+        distributions.withdraw(connection, run_id)
     events.append(connection, run_id, kind, event, now=now)
     tallies.ended(connection, run_id, size=event.get("bytes"), now=now)
     return True

@@ -98,6 +98,7 @@ EVENTS = Table(
     Index("events_of_runs", "run_id", "kind", "seq", unique=True),
 )
 
+_TO_REMOVE = "path IS NOT NULL AND state IN ('failed', 'expired')"
 DISTRIBUTIONS = Table(
     "distributions",
     METADATA,
@@ -105,13 +106,23 @@ DISTRIBUTIONS = Table(
     Column("type", String(16), primary_key=True),  # http, object, oci
     Column("state", String(16), nullable=False),  # pending, finished, failed, expired
     Column("location", Text),  # without credentials
-    Column("path", Text),  # where this installation keeps the bytes, for type http
+    Column("path", Text),  # where this installation keeps the bytes, for type http; null when they are gone
     Column("sha256", String(64)),
     Column("size_bytes", BigInteger),
     Column("layout", String(16)),
     Column("encryption", String(16)),
     Column("expires_at", BigInteger),
+    Column("keep", Integer),  # newer bundles of the profile that make it go
+    Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
+    Column("reason", Text),  # why it failed
+    Index("distributions_due", "state", "expires_at"),
+    Index(
+        "distributions_to_remove",
+        "run_id",
+        sqlite_where=text(_TO_REMOVE),
+        postgresql_where=text(_TO_REMOVE),
+    ),
 )
 
 IDEMPOTENCY = Table(

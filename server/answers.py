@@ -103,7 +103,10 @@ class Distribution(Part):
     location: str | None = Field(description="Without credentials.")
     sha256: Sha256 | None
     size_bytes: int | None
-    expires_at: Time | None
+    expires_at: Time | None = Field(description="When it goes, or went; null while nobody knows that.")
+    started_at: Time | None
+    finished_at: Time | None
+    reason: str | None = Field(description="Why it failed.")
 
 
 class RunSummary(Part):

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from bundle.errors import BundleError
 from bundle.source import open_bundle
 from ledger import distributions
+from ledger.receipts import EXPIRED, FINISHED
+from ledger.times import format_time
 from server import views
 from server.context import JSON, Reply
 from server.problems import EMPTY, INTERNAL, NO_BUNDLE, Problem, invalid
 from server.runs import ending, find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from server.context import Call
     from server.service import Service
@@ -53,12 +55,20 @@ def held(service: Service, call: Call) -> tuple[Mapping[str, Any], Path]:
         targets = distributions.of_runs(connection, [row["run_id"]])[row["run_id"]]
     if row["status"] == "failed" and row["error_code"] == "empty":
         raise Problem(422, EMPTY, f"run {row['run_id']} matched no records")
-    mine = next((each for each in targets if each["state"] == "finished" and each["path"]), None)
-    if row["status"] != "success" or mine is None:
-        state = "has expired" if row["status"] == "success" else f"has no bundle: it is {row['status']}"
-        details = {"status": "expired"} if row["status"] == "success" else ending(row)
-        raise Problem(409, NO_BUNDLE, f"run {row['run_id']} {state}", details=[details])
+    if row["status"] != "success":
+        message = f"run {row['run_id']} has no bundle: it is {row['status']}"
+        raise Problem(409, NO_BUNDLE, message, details=[ending(row)])
+    mine = next((each for each in targets if each["state"] == FINISHED and each["path"]), None)
+    if mine is None:
+        raise _expired(row["run_id"], targets)
     return mine, Path(mine["path"])
+
+
+def _expired(run_id: str, targets: Sequence[Mapping[str, Any]]) -> Problem:
+    """Return what is said of a run that went well and whose bundle is no longer here."""
+    at = next((each["expires_at"] for each in targets if each["state"] == EXPIRED), None)
+    details = {"status": EXPIRED, **({} if at is None else {"expiredAt": format_time(at)})}
+    return Problem(409, NO_BUNDLE, f"the bundle of run {run_id} has expired", details=[details])
 
 
 def _member(service: Service, call: Call, name: str) -> Reply:
@@ -70,5 +80,7 @@ def _member(service: Service, call: Call, name: str) -> Reply:
     try:
         content = open_bundle(path).read(f"{name}.sig" if FLAGS[wanted] else name)
     except (OSError, BundleError) as error:
+        # Its time may have been over after the ledger had been asked: then this says so.
+        held(service, call)
         raise Problem(500, INTERNAL, f"the bundle of {call.params['runId']} cannot be read") from error
     return Reply(body=content, media_type="text/plain; charset=utf-8" if FLAGS[wanted] else JSON)

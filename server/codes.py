@@ -30,7 +30,7 @@ CODES = {
     problems.NO_BUNDLE: Code(
         (409,),
         "The run was canceled, has expired, or has no bundle yet.",
-        "`canceledBy`, `canceledAt` and `reason`; or `status`",
+        "`canceledBy`, `canceledAt` and `reason`; or `status`, and of an expired bundle `expiredAt`",
     ),
     problems.BASE_MISSING: Code((400,), "The base of a delta is not there."),
     problems.EMPTY: Code((422,), "No record matched, and a bundle without records was not allowed."),

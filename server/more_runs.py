@@ -16,7 +16,7 @@ from server import views
 from server.context import Reply
 from server.models import RunRequest, checked
 from server.problems import CONFLICT, EMPTY, INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
-from server.runs import check, check_selectors, find, profile_of, snapshot_of, take
+from server.runs import check, check_selectors, find, profile_of, require_targets, snapshot_of, take
 from server.waiting import STATUS_OF
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def retry(service: Service, call: Call, connection: Connection) -> Reply:
     loaded = profile_of(service, call.caller.tenant, row["profile_id"])
     selectors = json.loads(row["selectors"])
     check_selectors(loaded, selectors, call)
+    require_targets(loaded)
     again = Submission(
         tenant=row["tenant"],
         profile_id=row["profile_id"],

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from ledger.receipts import EXPIRED
 from server.problems import INTERNAL, NO_BUNDLE, Problem
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class OpenFile:
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError as error:
-            raise Problem(409, NO_BUNDLE, "the bundle is no longer there", details=[{"status": "expired"}]) from error
+            raise Problem(409, NO_BUNDLE, "the bundle is no longer there", details=[{"status": EXPIRED}]) from error
         except OSError as error:
             raise Problem(500, INTERNAL, "the bundle cannot be read") from error
         self._opened = os.fstat(self._descriptor)

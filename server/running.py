@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from flows.profile_store import ProfileStore
+from flows.targets.staging import Staging
 from ledger.database import open_ledger
 from ledger.proofs import SharedReplays
 from ledger.vault import open_vault
@@ -36,6 +36,7 @@ from server.metrics.process import Meters
 from server.open_door import WARNING, OpenDoor, require_loopback
 from server.outdated import Declared
 from server.prefect_api import PrefectApi
+from server.retention import Keeper
 from server.sending import Sender
 from server.service import Service
 
@@ -141,6 +142,9 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock, meters=meters)
         delivery.start()
         stack.callback(delivery.stop)
+        keeper = Keeper(ledger, wanted.home / BUNDLES, clock)
+        keeper.start()
+        stack.callback(keeper.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.
         ground = Ground(tenant=wanted.tenant, command=prefect.command)
         deployments = Deployments(prefect, profiles, ground, clock)
@@ -191,7 +195,8 @@ def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Surrounding
 
 def _clean(bundles: Path, run: Mapping[str, Any]) -> None:
     """Remove what the process of a run left that ended without it."""
-    shutil.rmtree(bundles / run["tenant"] / run["run_id"], ignore_errors=True)
+    with suppress(OSError):  # the keeper tries again
+        Staging(bundles / run["tenant"]).clear(run["run_id"])
 
 
 def _door(wanted: Serving, ledger: Ledger, meters: Meters) -> Authenticate:

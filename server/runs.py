@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.criteria import merge, parse_instant, parse_selectors
 from flows.errors import ValidationError
+from flows.targets import check_targets
 from ledger import distributions, events, runs, states
 from ledger.errors import FinishedError, QuotaError, TooManyRunsError, UnknownRunError
 from ledger.runs import Filters, Submission
@@ -75,6 +76,7 @@ def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
     loaded = profile_of(service, call.caller.tenant, asked.profile_id)
     check_selectors(loaded, asked.selectors, call)
     snapshot_of(loaded, asked)
+    require_targets(loaded)
     if asked.options.as_of is not None:
         _instant(asked.options.as_of)
     if asked.options.base is not None:
@@ -200,6 +202,18 @@ def check_selectors(loaded: LoadedProfile, given: Mapping[str, Any], call: Call)
     foreign = [each for each in selectors.tenants if each not in call.caller.tenants]
     if foreign:
         raise Problem(403, FORBIDDEN, f"selectors.tenants: {foreign[0]!r} is none of the caller's tenants")
+
+
+def require_targets(loaded: LoadedProfile) -> None:
+    """Refuse a profile whose bundles nobody could send where it wants them.
+
+    Raises:
+        Problem: This version has no such target.
+    """
+    try:
+        check_targets(loaded.profile.distribution)
+    except ValidationError as error:
+        raise validation(error, "profile") from error
 
 
 def validation(error: ValidationError, under: str) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ledger.receipts import FINISHED, descriptor
 from ledger.times import SECOND, format_time
 from server.service import BASE
 
@@ -58,7 +59,7 @@ def detailed(
         "profileCommit": row["profile_commit"],
         "policySnapshotId": row["policy_snapshot_id"],
         "progress": json.loads(row["progress"]),
-        "distributions": [distribution(each) for each in targets if each["state"] == "finished"],
+        "distributions": [distribution(each) for each in targets if each["state"] == FINISHED],
         "submissionTraceId": row["trace_id"],
     }
     if row["content_digest"]:
@@ -74,14 +75,7 @@ def detailed(
 
 def distribution(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a target as the API describes it."""
-    return {
-        "type": row["type"],
-        "state": row["state"],
-        "location": row["location"],
-        "sha256": row["sha256"],
-        "sizeBytes": row["size_bytes"],
-        "expiresAt": _time(row["expires_at"]),
-    }
+    return descriptor(row)
 
 
 def _head(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ledger import audit, dispatch, distributions, events, idempotency, runs, st
 from ledger.database import open_ledger
 from ledger.errors import FinishedError, KeyReusedError, UnknownRunError
 from ledger.proofs import SharedReplays
+from ledger.receipts import Receipt
 from ledger.runs import Limits
 from ledger.tables import AUDIT
 from ledger.times import SECOND
@@ -208,8 +209,9 @@ def test_a_proof_is_new_once(ledger: Ledger) -> None:
 def test_targets_are_listed_with_what_became_of_them(ledger: Ledger, run_id: str, noon: int) -> None:
     with ledger.writing() as connection:
         distributions.register(connection, run_id, ["http", "oci"])
-        distributions.finish(connection, run_id, "http", {"location": "/x", "size_bytes": 5}, now=noon)
-        distributions.fail(connection, run_id, "oci")
+        finished = Receipt(type="http", state="finished", location="/x", size_bytes=5, finished_at=noon)
+        distributions.write(connection, run_id, finished)
+        distributions.write(connection, run_id, Receipt(type="oci", state="failed", reason="full"))
         found = distributions.of_runs(connection, [run_id, "run-2"])
     assert [(row["type"], row["state"], row["size_bytes"]) for row in found[run_id]] == [
         ("http", "finished", 5),

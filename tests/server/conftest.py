@@ -32,6 +32,7 @@ from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
 from server.open_door import OpenDoor
 from server.prefect_api import Deployed, FlowRunState, PrefectError
+from server.retention import Keeper
 from server.running import clock
 from server.sending import Sender
 from server.service import Service
@@ -226,6 +227,8 @@ def receiver() -> Iterator[Receiver]:
 class Running:
     """A running service, and a client of it."""
 
+    keeper: Keeper
+
     def __init__(self, service: Service, prefect: FakePrefect, engine: Engine, port: int) -> None:
         self.service, self.prefect, self.engine, self.port = service, prefect, engine, port
         self.url = f"http://127.0.0.1:{port}"
@@ -311,6 +314,7 @@ def serving(
     )
     service = replace(service, **changes)
     delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock, meters=meters)
+    keeper = Keeper(ledger, here.bundles, service.clock)
     port, stack = port or free_port(), ExitStack()
     app = make_app(service, more=stack.enter_context(exposing(service, metrics or Exposure())))
     server = uvicorn.Server(
@@ -320,7 +324,9 @@ def serving(
     thread.start()
     engine.start()
     delivery.start()
+    keeper.start()
     running = Running(service, prefect, engine, port)
+    running.keeper = keeper
     while not server.started:
         time.sleep(0.01)
     try:
@@ -331,6 +337,7 @@ def serving(
         server.should_exit = True
         thread.join()
         stack.close()
+        keeper.stop()
         delivery.stop()
         engine.stop()
         profiles.close()
