@@ -13,9 +13,10 @@ import msgspec
 from flows.criteria import merge, parse_selectors
 from flows.errors import ValidationError
 from flows.profile_store import ProfileStore
+from flows.targets import check_targets
 from ledger import audit, distributions, runs
 from ledger.errors import FinishedError, TooManyRunsError
-from ledger.runs import Limits, Submission
+from ledger.runs import PATIENCE_SECONDS, Limits, Submission
 from ledger.tables import TERMINAL
 from ledger.times import SECOND
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from flows.profiles import LoadedProfile
     from flows.recorded import Installation
     from ledger.database import Ledger
-
-PATIENCE_SECONDS = 600
-"""How long a run waits while its tenant has as many active runs as it may: schedules begin many at the same minute."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -136,6 +134,7 @@ def _wanted(arrival: Arrival, here: Installation) -> Wanted:
     with ProfileStore(here.profiles or here.bundles.parent / "profiles") as store:
         loaded = store.resolve(arrival.tenant, asked.profile_id)
     _check_tenants(loaded, asked, arrival.tenant)
+    check_targets(loaded.profile.distribution)
     submission = Submission(
         tenant=arrival.tenant,
         profile_id=asked.profile_id,

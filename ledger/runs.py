@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 2
 """When a submission over the cap may come back: a place is free as soon as any run ends."""
 
+PATIENCE_SECONDS = 600
+"""How long a run that the engine began waits for a place: schedules begin many at the same minute."""
+
 NOTHING_DONE = '{"adapters":[],"bytesWritten":0,"recordsProcessed":0}'
 
 

@@ -16,6 +16,7 @@ from ledger.times import SECOND
 from server.loops import Loops
 from server.metrics.process import Meters
 from server.prefect_api import ENDED, PrefectError
+from server.rescue import Rescue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ DISPATCH_SECONDS = 0.05
 
 WATCH_SECONDS = 1.0
 PROFILES_SECONDS = 1.0
+RESCUE_SECONDS = 10.0
 FORGET_SECONDS = 3600.0
 SILENT_SECONDS = 120
 """A run whose process has not been heard of for so long has crashed, whatever Prefect says of it."""
@@ -80,6 +82,7 @@ class Engine:
         self._loops.add("dispatcher", self.dispatch_once, every=DISPATCH_SECONDS)
         self._loops.add("reconciler", self.reconcile_once, every=WATCH_SECONDS)
         self._loops.add("deployments", deployments.reconcile_once, every=PROFILES_SECONDS)
+        self._loops.add("rescuer", Rescue(ledger, prefect, clock).once, every=RESCUE_SECONDS)
         self._loops.add("housekeeper", self.forget_old, every=FORGET_SECONDS)
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ledger.times import EPOCH
+from ledger.times import EPOCH, as_datetime
 from server.deployment import ENTRYPOINT, POOL
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ HEALTH_SECONDS = 2.0
 """Who asks whether Prefect is there does not wait for one that hangs."""
 
 PAGE = 200
+UNFINISHED = ("CRASHED", "PENDING", "RUNNING")
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 HTTP_NOT_FOUND, HTTP_CONFLICT, HTTP_UNAVAILABLE = 404, 409, 503
 BUSY_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -51,6 +52,18 @@ class FlowRunState(NamedTuple):
     kind: str
     message: str
     since: int = 0
+
+
+class Unsubmitted(NamedTuple):
+    """A flow run that no submission stands behind.
+
+    ``kind`` and ``since`` are as in FlowRunState; ``due`` is when it was to begin, in microseconds since the epoch.
+    """
+
+    id: str
+    kind: str
+    since: int
+    due: int
 
 
 class Deployed(NamedTuple):
@@ -156,6 +169,31 @@ class PrefectApi:
                     each.get("state_type") or "", state.get("message") or "", _microseconds(state.get("timestamp"))
                 )
         return found
+
+    def unsubmitted(self, *, after: int) -> list[Unsubmitted]:
+        """Return flow runs that Prefect began of itself, that fell due after a time, and that have no result."""
+        due = {"after_": as_datetime(after).isoformat()}
+        wanted = {
+            "flows": {"name": {"any_": [FLOW]}},
+            "flow_runs": {"state": {"type": {"any_": list(UNFINISHED)}}, "expected_start_time": due},
+            "limit": PAGE,
+        }
+        found = self._call("POST", "/flow_runs/filter", wanted)
+        return [
+            Unsubmitted(
+                each["id"],
+                each["state_type"],
+                _microseconds((each["state"] or {}).get("timestamp")),
+                _microseconds(each["expected_start_time"]),
+            )
+            for each in found
+            if "run_id" not in each["parameters"]
+        ]
+
+    def begin_again(self, flow_run_id: str) -> None:
+        """Have a worker take a flow run, whatever became of it."""
+        state = {"type": "SCHEDULED", "name": "Scheduled", "message": "it was lost before its run was accepted"}
+        self._call("POST", f"/flow_runs/{flow_run_id}/set_state", {"state": state, "force": True})
 
     def cancel(self, flow_run_id: str, *, message: str) -> None:
         """Ask Prefect to end a flow run; one that no process has begun ends at once."""

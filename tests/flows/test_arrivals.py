@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
-from flows.arrivals import PATIENCE_SECONDS, Arrival, arrive, arrive_in_turn
+from flows.arrivals import Arrival, arrive, arrive_in_turn
 from flows.errors import FlowError
 from flows.profile_store import ProfileStore, Signature
 from flows.recorded import Installation
 from ledger import audit, dispatch, distributions, events, runs, states
 from ledger.database import open_ledger
 from ledger.errors import FinishedError, LedgerError, QuotaError, TooManyRunsError
-from ledger.runs import Filters, Limits
+from ledger.runs import PATIENCE_SECONDS, Filters, Limits
 from ledger.tables import AUDIT
 from ledger.times import SECOND
 
@@ -48,6 +48,7 @@ def here(tmp_path: Path) -> Installation:
         store.create("acme", PROFILE, by)
         store.create("acme", PROFILE | {"profileId": "old"}, by)
         store.archive("acme", "old", by)
+        store.create("acme", PROFILE | {"profileId": "far", "distribution": ["oci"]}, by)
         store.create("acme", PROFILE | {"profileId": "wide", "selectors": {"tenants": ["acme", "other"]}}, by)
     (tmp_path / "loose.yaml").write_text(json.dumps(PROFILE))
     return Installation(
@@ -131,6 +132,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Limits, type[Exception], str]] = {
     "a profile that is not there": ({"profileId": "nowhere"}, Limits(), FlowError, "no profile 'nowhere'"),
     "another tenant's evidence": ({"selectors": {"tenants": ["other"]}}, Limits(), FlowError, "'other', but runs"),
     "a profile that reads others' evidence": ({"profileId": "wide"}, Limits(), FlowError, "'other', but runs"),
+    "a target that is not there": ({"profileId": "far"}, Limits(), FlowError, "oci"),
     "selectors that are none": ({"selectors": {"colour": "red"}}, Limits(), FlowError, "colour"),
     "a misspelt field": ({"profile": "nightly"}, Limits(), FlowError, "request: .*unknown field"),
 }

@@ -31,7 +31,7 @@ from server.engine import Engine, Surroundings
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
 from server.open_door import OpenDoor
-from server.prefect_api import Deployed, FlowRunState, PrefectError
+from server.prefect_api import Deployed, FlowRunState, PrefectError, Unsubmitted
 from server.retention import Keeper
 from server.running import clock
 from server.sending import Sender
@@ -107,6 +107,16 @@ class FakePrefect:
     def take(self, run_id: str) -> None:
         """Have a worker take a flow run, and do nothing further."""
         self._states[f"flow-{run_id}"] = "PENDING"
+
+    def unsubmitted(self, *, after: int) -> list[Unsubmitted]:  # noqa: ARG002 - as the real one
+        self._look("unsubmitted")
+        return [
+            Unsubmitted(name, kind, 0) for name, kind in list(self._states.items()) if name not in self._submitted()
+        ]
+
+    def begin_again(self, flow_run_id: str) -> None:
+        self._look("again")
+        self._states[flow_run_id] = "SCHEDULED"
 
     def begin_of_itself(self, name: str, request: Mapping[str, Any]) -> str:
         """Begin a flow run that nobody submitted, as its process does, and do nothing further; return its run."""

@@ -53,6 +53,7 @@ def test_prefect_makes_runs_by_schedule_and_for_people_and_the_api_shows_them_as
             assert ended_once(told)
             assert {"run.accepted", "run.signed", "run.succeeded"} <= {event.kind for event in told}
         assert prefect.get(f"/flow_runs/{due['id']}").json()["name"] == scheduled
+        _a_flow_run_that_dies_before_its_run_is_accepted_is_begun_again(served, prefect, due["deployment_id"])
         _an_archived_profile_makes_no_runs(served, prefect, due["deployment_id"])
         _a_profile_that_is_gone_takes_its_deployment_with_it(served, prefect, git)
     assert served.stop() == 0
@@ -100,6 +101,22 @@ def _due(served: Served, prefect: httpx.Client) -> dict[str, Any]:
     return min(found, key=lambda run: str(run["expected_start_time"]))
 
 
+def _nightly(served: Served) -> list[dict[str, Any]]:
+    return list(served.http.get("/api/export/runs?profileId=nightly").json()["items"])
+
+
+def _a_flow_run_that_dies_before_its_run_is_accepted_is_begun_again(
+    served: Served, prefect: httpx.Client, deployment: str
+) -> None:
+    flow_run = _ask(prefect, f"/deployments/{deployment}/create_flow_run", {})["id"]
+    served.until(lambda: served.kill_children("flows.process"), RUN_SECONDS)
+    assert len(_nightly(served)) == 2, "it had not come so far"
+    served.until(lambda: len(_nightly(served)) == 3, RUN_SECONDS)
+    run_id = _nightly(served)[0]["runId"]
+    assert served.wait(run_id) == "success", served.log()
+    assert prefect.get(f"/flow_runs/{flow_run}").json()["name"] == run_id
+
+
 def _an_archived_profile_makes_no_runs(served: Served, prefect: httpx.Client, deployment: str) -> None:
     assert served.http.post("/api/export/profiles/nightly:archive").status_code == 200
     served.until(lambda: prefect.get(f"/deployments/{deployment}").json()["paused"], RUN_SECONDS)
@@ -114,7 +131,7 @@ def _an_archived_profile_makes_no_runs(served: Served, prefect: httpx.Client, de
     served.until(look, RUN_SECONDS)
     assert ended[0].startswith("FAILED"), ended
     assert "profile 'nightly' is archived" in ended[0]
-    assert len(served.http.get("/api/export/runs?profileId=nightly").json()["items"]) == 2
+    assert len(_nightly(served)) == 3
 
 
 def _a_profile_that_is_gone_takes_its_deployment_with_it(served: Served, prefect: httpx.Client, git: str) -> None:
