@@ -54,6 +54,19 @@ def _adapter(walk: Walk) -> None:
     assert (answer.status_code, answer.json()["code"]) == (502, "ERR_EXPORT_004"), answer.text
 
 
+@TABLE.proves("2", "ERR_EXPORT_006 is 502 and names the driver: a target does not take the bundle")
+def _distribution(walk: Walk) -> None:
+    blobs = walk.home / "bundles" / "acme" / "blobs"
+    with away(blobs), _in_the_way(blobs):
+        answer = walk.acme.post("/runs", params={"wait": "60"}, json={"profileId": "json-raw"})
+    assert (answer.status_code, answer.json()["code"]) == (502, "ERR_EXPORT_006"), answer.text
+    assert [each["driver"] for each in answer.json()["details"]] == ["http"]
+    (run,) = walk.acme.get("/runs", params={"pageSize": 1}).json()["items"]
+    assert (run["status"], run["errorCode"]) == ("failed", "distribution")
+    (failed,) = walk.acme.get(f"/runs/{run['runId']}/distributions").json()["items"]
+    assert (failed["type"], failed["state"]) == ("http", "failed")
+
+
 @TABLE.proves("2", "beyond the table: 503 while something is away, 500 when something is broken")
 def _broken(walk: Walk) -> None:
     with away(walk.home / "profiles" / ".git"):
@@ -74,3 +87,13 @@ def _spoilt(path: Path) -> Iterator[None]:
         yield
     finally:
         path.write_bytes(good)
+
+
+@contextmanager
+def _in_the_way(path: Path) -> Iterator[None]:
+    """Have a file where a folder is expected."""
+    path.touch()
+    try:
+        yield
+    finally:
+        path.unlink()
