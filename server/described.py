@@ -218,7 +218,7 @@ FACTS = {
             Parameter(
                 name="Last-Event-ID",
                 description="Id of the last event that the client has seen; what follows is sent. Empty is none.",
-                schema={"type": ["integer", "null"], "minimum": 0, "maximum": 10**MAX_SEQ_DIGITS - 1},
+                schema={"type": "string", "pattern": f"^[0-9]{{0,{MAX_SEQ_DIGITS}}}$"},
             ),
         ),
         media={SSE: None, NDJSON: answers.EventLine},
