@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flows.targets.staging import Staging
 from ledger import retention
 from server.loops import Loops
+from server.metrics.process import Meters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,10 +30,13 @@ LOOK_SECONDS = 5.0
 class Keeper:
     """Removes bundles in a thread of this process. Several servers of one ledger may do so at once."""
 
-    def __init__(self, ledger: Ledger, bundles: Path, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, ledger: Ledger, bundles: Path, clock: Callable[[], int], *, meters: Meters | None = None
+    ) -> None:
         """Do nothing yet; ``bundles`` is the folder of all bundles, the same for all servers of the ledger."""
         self._ledger, self._bundles, self._clock = ledger, bundles, clock
-        self._loops = Loops(LOG)
+        self._meters = meters or Meters()
+        self._loops = Loops(LOG, told=self._meters.round)
         self._loops.add("retention", self.once, every=LOOK_SECONDS)
 
     def start(self) -> None:
@@ -60,6 +64,7 @@ class Keeper:
             with self._ledger.writing() as connection:
                 if retention.expire(connection, row, now=now):
                     LOG.info("the bundle of run %s has expired", row["run_id"])
+                    self._meters.removed("bundles", 1)
         return len(found)
 
     def _remove(self, after: str) -> str | None:

@@ -142,7 +142,7 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
         delivery = Delivery(ledger, vault, Sender(egress=wanted.egress), clock, meters=meters)
         delivery.start()
         stack.callback(delivery.stop)
-        keeper = Keeper(ledger, wanted.home / BUNDLES, clock)
+        keeper = Keeper(ledger, wanted.home / BUNDLES, clock, meters=meters)
         keeper.start()
         stack.callback(keeper.stop)
         # Ended first: what is handed to an engine that is about to end may be lost there.

@@ -98,7 +98,7 @@ class Meters:
         self._dispatches.labels(outcome).inc()
 
     def removed(self, what: str, count: int) -> None:
-        """Count what was removed for its age: "answers" to idempotency keys, "proofs" or "messages"."""
+        """Count what was removed for its age: "answers" to idempotency keys, "proofs", "messages" or "bundles"."""
         self._removed.labels(what).inc(count)
 
     def lost(self, outcome: str) -> None:

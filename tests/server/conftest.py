@@ -324,7 +324,7 @@ def serving(
     )
     service = replace(service, **changes)
     delivery = Delivery(ledger, service.vault, Sender(egress=service.egress), service.clock, meters=meters)
-    keeper = Keeper(ledger, here.bundles, service.clock)
+    keeper = Keeper(ledger, here.bundles, service.clock, meters=meters)
     port, stack = port or free_port(), ExitStack()
     app = make_app(service, more=stack.enter_context(exposing(service, metrics or Exposure())))
     server = uvicorn.Server(

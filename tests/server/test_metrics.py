@@ -20,6 +20,7 @@ from server.delivery import Delivery
 from server.egress import networks
 from server.embedded import free_port
 from server.metrics.page import Exposure
+from server.retention import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,7 +244,8 @@ def test_lost_runs_are_counted(running: Running) -> None:
 def test_what_is_removed_for_its_age_is_counted(running: Running) -> None:
     for number in range(2):
         headers = {"Idempotency-Key": f"00000000-0000-4000-8000-00000000000{number}"}
-        running.http.post("/runs", json={"profileId": "json-raw"}, headers=headers)
+        answer = running.http.post("/runs", json={"profileId": "json-raw"}, headers=headers)
+        running.ended(answer.json()["runId"])
     ledger, meters = running.service.ledger, running.service.meters
     replays = SharedReplays(ledger)
     assert [replays.first_time(bytes([at]) * 32, at) for at in (1, 2, 3)] == [True, True, True]
@@ -253,11 +255,15 @@ def test_what_is_removed_for_its_age_is_counted(running: Running) -> None:
             "INSERT INTO webhook_deliveries (webhook_id, message_id, event, state, attempts, claim, created_at)"
             " VALUES ('wh-gone', 'msg-1', 'run.failed', 'delivered', 1, 1, 0)"
         )
+        connection.exec_driver_sql("UPDATE distributions SET expires_at = 1")
     running.engine.forget_old()
+    Keeper(ledger, running.service.bundles, running.service.clock, meters=meters).once()
     Delivery(ledger, running.service.vault, lambda *_: None, running.service.clock, meters=meters).forget_old()  # type: ignore[arg-type, return-value]
     found = scrape(running)
-    removed = {what: found("housekeeping_removed_total", what=what) for what in ("answers", "proofs", "messages")}
-    assert removed == {"answers": 2, "proofs": 3, "messages": 1}
+    removed = {
+        what: found("housekeeping_removed_total", what=what) for what in ("answers", "proofs", "messages", "bundles")
+    }
+    assert removed == {"answers": 2, "proofs": 3, "messages": 1, "bundles": 2}
 
 
 def test_a_ledger_that_is_away_does_not_hide_the_other_numbers(running: Running) -> None:
