@@ -62,7 +62,7 @@ class Meters:
         self._dispatches = _counter(registry, "dispatches", "Runs that Prefect took, or did not take yet.", "outcome")
         self._lost = _counter(registry, "runs_lost", "Runs whose process was gone, by what came of them.", "outcome")
         self._removed = _counter(registry, "housekeeping_removed", "What was removed for its age.", "what")
-        for loop in ("dispatcher", "reconciler", "housekeeper"):
+        for loop in ("dispatcher", "reconciler", "deployments", "rescuer", "housekeeper"):
             self._rounds.labels(loop, "failed")
         for reason in ("cap", "quota"):
             self.refused.labels(reason)
