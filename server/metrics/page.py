@@ -77,7 +77,10 @@ def exposing(service: Service, wanted: Exposure) -> Iterator[tuple[Route, ...]]:
         yield (route(service, wanted.networks),)
         return
     host, port = wanted.listen
-    listener, thread = start_http_server(port, host, registry)
+    try:
+        listener, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise OSError(error.errno, f"metrics cannot be told at {host}:{port}: {error.strerror}") from error
     try:
         yield ()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -19,7 +20,7 @@ from ledger.tallies import BUCKETS, BYTES
 from server.delivery import Delivery
 from server.egress import networks
 from server.embedded import free_port
-from server.metrics.page import Exposure
+from server.metrics.page import Exposure, exposing
 from server.retention import Keeper
 
 if TYPE_CHECKING:
@@ -297,6 +298,13 @@ def test_an_address_of_their_own_tells_numbers_and_nothing_else_does(start: Call
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/metrics")
     assert not [each for each in threading.enumerate() if "serve_forever" in each.name]
+
+
+def test_an_address_that_somebody_has_is_named(running: Running) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        own = taken.getsockname()
+        with pytest.raises(OSError, match=f"metrics cannot be told at 127.0.0.1:{own[1]}: Address already in use"):
+            exposing(running.service, Exposure(listen=own)).__enter__()
 
 
 def test_openmetrics_is_told_to_who_asks_for_it(running: Running) -> None:
