@@ -40,3 +40,20 @@ def test_the_process_of_a_run_is_found_from_its_beginning_and_ends_when_it_is_as
         assert keeping.end_all(path.parent, seconds=60)
     assert process.returncode == -signal.SIGTERM
     assert list(path.parent.iterdir()) == []
+
+
+def test_the_process_of_a_run_goes_on_when_whoever_read_its_log_is_gone() -> None:
+    program = (
+        "import sys; from flows.process import Lasting; sys.stderr = Lasting(sys.stderr); input()\n"
+        "from rich.console import Console\n"
+        "for number in range(3): Console(file=sys.stderr).print('said', number); sys.stderr.flush()\n"
+        "print('done')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stderr = None
+        said = process.communicate(b"go\n")[0]
+    assert (process.returncode, said) == (0, b"done\n")

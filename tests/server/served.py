@@ -149,12 +149,21 @@ class Served:
     def promised(self) -> set[str]:
         """Return the bundles that the API says there are, as ``bundles`` has them."""
         runs = self.http.get("/api/export/runs", params={"status": "success", "pageSize": 200}).json()["items"]
-        return {f"acme/{run['runId']}/export-{run['runId']}.tar.zst" for run in runs}
+        names = {f"acme/{run['runId']}/export-{run['runId']}.tar.zst" for run in runs}
+        made = [each for run in runs for each in self.run(run["runId"])["distributions"]]
+        return names | {f"acme/blobs/{each['sha256']}" for each in made}
 
     def events(self, run_id: str) -> list[Heard]:
         """Return a run's events as the log has them."""
+        return [Heard(line["id"], line["event"]) for line in self._audit(run_id)]
+
+    def phases(self, run_id: str) -> list[str]:
+        """Return the phases that a run told of, in order."""
+        return [line["data"]["phase"] for line in self._audit(run_id) if line["event"] == "run.progress"]
+
+    def _audit(self, run_id: str) -> list[dict[str, Any]]:
         text = self.http.get(f"/api/export/runs/{run_id}/events", params={"format": "audit"}).text
-        return [Heard(line["id"], line["event"]) for line in map(json.loads, text.splitlines())]
+        return [json.loads(line) for line in text.splitlines()]
 
     def until(self, done: Callable[[], object], seconds: float) -> None:
         """Wait until something is so, however often the service is away meanwhile."""

@@ -101,6 +101,21 @@ def test_a_run_at_work_begins_anew_when_the_service_is_ended_and_started_again(s
 
 
 @pytest.mark.usefixtures("usual")
+def test_a_run_at_work_goes_on_while_everything_around_it_is_killed(served: Served) -> None:
+    run_id, process = served.at_work()
+    listener = Listener(served.url, run_id)
+    served.kill()
+    assert served.kill_children("worker start")
+    assert served.kill_children("server start")
+    os.kill(process, signal.SIGCONT)
+    served.start()
+    assert served.wait(run_id) == "success", served.log()
+    assert served.phases(run_id).count("plan") == 1, "it was not done again"
+    _all_was_heard(served, listener)
+    _nothing_else_is_left(served)
+
+
+@pytest.mark.usefixtures("usual")
 def test_a_run_at_work_fails_by_itself_when_its_process_is_killed(served: Served) -> None:
     run_id, process = served.at_work()
     listener = Listener(served.url, run_id)
@@ -126,13 +141,26 @@ def test_after_a_power_cut_runs_at_work_have_failed_and_all_others_are_done(serv
 
 
 @pytest.mark.usefixtures("usual")
-def test_a_canceled_run_ends_and_ctrl_c_ends_the_service(served: Served) -> None:
-    canceled = served.submit()
-    served.http.post(f"/api/export/runs/{canceled}:cancel", json={"reason": "INC-1"})
-    assert served.wait(canceled) == "canceled"
+def test_a_canceled_run_ends_and_leaves_nothing(served: Served) -> None:
+    run_id = served.submit()
+    served.http.post(f"/api/export/runs/{run_id}:cancel", json={"reason": "INC-1"})
+    assert served.wait(run_id) == "canceled"
     _nothing_else_is_left(served)
-    assert served.stop(signal.SIGINT) == 0, served.log()
-    assert served.commands("prefect") == []
+
+
+@pytest.mark.usefixtures("usual")
+def test_a_second_service_takes_over_when_ctrl_c_ends_the_first(served: Served) -> None:
+    second = Served(served.home)
+    try:
+        second.start()
+        run_id = second.submit()
+        assert served.stop(signal.SIGINT) == 0, served.log()
+        assert second.wait(run_id) == "success", second.log()
+        _nothing_else_is_left(second)
+        assert second.stop() == 0, second.log()
+        assert second.commands("prefect") == []
+    finally:
+        second.close()
 
 
 def _all_was_heard(served: Served, listener: Listener) -> None:
