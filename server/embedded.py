@@ -40,7 +40,7 @@ LOOK_SECONDS = 0.25
 STOP_SECONDS = 20.0
 """What does not end in so long is killed."""
 
-SERVER = ("-m", "flows.prefect_server", "server", "start", "--host", "127.0.0.1", "--no-ui")
+SERVER = ("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--no-ui")
 RUN = shlex.join((sys.executable, "-m", "flows.process", "prefect.engine"))
 """What the worker starts for a run."""
 
