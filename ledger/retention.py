@@ -5,7 +5,8 @@ Where the newest ones are kept, it is the moment at which so many newer bundles 
 count for ever, also when they went before. So what has expired follows from the history alone, and not from when
 somebody looks.
 
-A row keeps its ``path`` until the bytes are gone: whoever dies in between leaves them to the next round.
+A row keeps its ``path`` until the bytes are gone: whoever dies in between leaves them to the next round. A target that
+failed while its run is at work is none of ours: the run may try again, and needs what it has made.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 """Who removes what has expired."""
+
+UNSEEN = (FAILED, EXPIRED)
+"""States of targets whose bundle nobody is given."""
+
+LOST = ("failed", "canceled")
+"""How runs ended that left no bundle; what they left is never anything else again."""
 
 LIMIT = 100
 """Rows that are looked at together."""
@@ -107,7 +114,8 @@ def to_remove(connection: Connection, *, after: str = "") -> list[Mapping[str, A
     query = (
         select(DISTRIBUTIONS, RUNS.c.tenant)
         .join(RUNS)
-        .where(rows.state.in_((FAILED, EXPIRED)), rows.path.is_not(None), rows.run_id > after)
+        .where(rows.state.in_(UNSEEN), rows.path.is_not(None), rows.run_id > after)
+        .where((rows.state == EXPIRED) | RUNS.c.status.in_(LOST))
         .order_by(rows.run_id)
         .limit(LIMIT)
     )
@@ -115,6 +123,7 @@ def to_remove(connection: Connection, *, after: str = "") -> list[Mapping[str, A
 
 
 def removed(connection: Connection, run_id: str, kind: str) -> None:
-    """Say that a target's bytes are gone."""
-    mine = (DISTRIBUTIONS.c.run_id == run_id) & (DISTRIBUTIONS.c.type == kind)
+    """Say that a target's bytes are gone, unless its bundle may be asked for."""
+    rows = DISTRIBUTIONS.c
+    mine = (rows.run_id == run_id) & (rows.type == kind) & rows.state.in_(UNSEEN)
     connection.execute(update(DISTRIBUTIONS).where(mine).values(path=None))

@@ -15,6 +15,7 @@ from flows.delivered import HERE, Delivery
 from flows.profiles import Profile, Retention
 from ledger import audit, distributions, runs, states
 from ledger.database import open_ledger
+from ledger.receipts import Receipt
 from ledger.runs import Submission
 from ledger.times import DAY_SECONDS, SECOND
 from server.retention import Keeper
@@ -34,7 +35,7 @@ RETENTIONS = [
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is made after a while; ``fate`` is how it ends."""
+    """A run that is made after a while; ``fate`` is how it ends: "again" well, at its second try to send."""
 
     after: int
     profile: str
@@ -59,7 +60,7 @@ STEPS = st.one_of(
         profile=st.sampled_from(["daily", "weekly"]),
         retention=st.sampled_from(RETENTIONS),
         content=st.sampled_from([b"a", b"b"]),
-        fate=st.sampled_from(["good", "good", "good", "killed", "failed"]),
+        fate=st.sampled_from(["good", "good", "again", "killed", "failed"]),
     ),
     st.builds(Look, after=WHILES, server=st.integers(0, 1)),
 )
@@ -89,7 +90,7 @@ class World:
             delivery = Delivery(ledger=self.ledger, row=row, bundles=self.folder / "bundles", clock=lambda: self.now)
             distributions.hold(connection, run_id, HERE, str(delivery.staging.of_run(run_id)))
         exported = self._send(delivery, step)
-        if step.fate == "good":
+        if step.fate in ("good", "again"):
             delivery.succeed(exported)
             self.made.append((run_id, step, self.now))
             return
@@ -106,6 +107,10 @@ class World:
         written = SimpleNamespace(path=path, sha256=hashlib.sha256(step.content).hexdigest(), bytes=len(step.content))
         manifest = SimpleNamespace(counts=SimpleNamespace(records=1), content_digest="0" * 64)
         exported: Any = SimpleNamespace(written=written, manifest=manifest)
+        if step.fate == "again":
+            # A keeper may look between the tries.
+            delivery.tell(Receipt(type=HERE, state="failed", reason="No space left on device"))
+            self.keepers[0].once()
         if step.fate != "killed":
             plan: Any = SimpleNamespace(profile=profile(step.retention))
             delivery.send(plan, exported, delivery.open("zip"), step=lambda _name, stage, *arguments: stage(*arguments))
@@ -156,6 +161,7 @@ def good(after: int, mode: str, value: int) -> Run:
 @settings(max_examples=40, deadline=None)
 # One that has gone counts still; without that, when somebody looks would decide.
 @example(steps=[good(0, "count", 2), good(0, "days", 1), Look(after=DAY, server=1), good(0, "days", 1)])
+@example(steps=[Run(after=0, profile="daily", retention=RETENTIONS[0], content=b"a", fate="again"), Look(0, 0)])
 @given(steps=st.lists(STEPS, max_size=14))
 def test_what_is_removed_is_exactly_what_the_rule_says(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Run | Look]
