@@ -1,6 +1,8 @@
 """Prefect beside the service: a server and a worker as processes of ours, started again when they end.
 
-Both listen on loopback only, and keep their state under the home, so that the next start finds the database made.
+Both listen on loopback only, and keep their state under the home, so that the next start finds the database made. Any
+user of this machine reaches them there, and any page in a browser of it; so whoever asks them must know a secret of the
+home.
 
 One service of a home keeps them; another one that is started beside it uses the same Prefect, and takes over when the
 first has ended. A service that is killed leaves them behind: the next one ends them before it starts its own, while
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows import keeping
+from ledger.keyfile import read_keys
 from server.deployment import POOL
 from server.loops import Loops
 
@@ -36,6 +39,12 @@ QUERY_SECONDS = "0.5"
 
 LOOK_SECONDS = 0.25
 """How often it is looked whether both are there."""
+
+KEY_FILE = "prefect.key"
+"""File of a home: who knows what is in it may start anything in Prefect."""
+
+NO_ORIGIN = "none"
+"""Whose pages may ask Prefect. Not "null", which browsers send for pages that have none."""
 
 STOP_SECONDS = 20.0
 """What does not end in so long is killed."""
@@ -60,11 +69,15 @@ class Embedded:
     """Keeps Prefect's server and a worker running."""
 
     def __init__(self, home: Path, environ: Mapping[str, str], *, port: int, ready: Callable[[], bool]) -> None:
-        """Do nothing yet; ``environ`` is what runs find, and ``ready`` tells whether the server answers."""
+        """Do nothing yet; ``environ`` is what runs find, and ``ready`` tells whether the server answers.
+
+        Raises:
+            VaultError: The home's secret cannot be read or made.
+        """
         self.url = f"http://127.0.0.1:{port}/api"
         self._folder = folder_of(home)
         self._at_work = home / keeping.AT_WORK
-        self._environ = environ
+        self._environ, self._secret = environ, kept_secret(home)
         self._lock: int | None = None
         self._is_told = False
         self._workers_since = 0
@@ -82,6 +95,9 @@ class Embedded:
             **self._environ,
             "PREFECT_HOME": str(self._folder),
             "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_API_AUTH_STRING": self._secret,
+            "PREFECT_API_AUTH_STRING": self._secret,
+            "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": NO_ORIGIN,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": QUERY_SECONDS,
@@ -202,6 +218,15 @@ def _kill_group(group: int) -> None:
 def folder_of(home: Path) -> Path:
     """Return where a home keeps Prefect's state."""
     return home / "prefect"
+
+
+def kept_secret(home: Path) -> str:
+    """Return what a home's Prefect asks for: the same for every service of it, and for runs that outlive theirs.
+
+    Raises:
+        VaultError: It cannot be read or made.
+    """
+    return read_keys(home / KEY_FILE)[0].hex()
 
 
 def kept_port(home: Path) -> int:

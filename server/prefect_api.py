@@ -5,6 +5,7 @@ Measured with Prefect 3.8.8: creating is idempotent by key, states are changed b
 
 from __future__ import annotations
 
+import base64
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,13 +78,18 @@ class Deployed(NamedTuple):
 class PrefectApi:
     """A client of one Prefect server. Safe to use from several threads."""
 
-    def __init__(self, url: str, *, command: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, secret: str | None = None, command: str | None = None, timeout: float = 10.0
+    ) -> None:
         """Take the API's address, as in "http://127.0.0.1:4200/api".
 
-        ``command`` is what a worker starts for a run; None leaves that to the worker.
+        ``secret`` is what the server asks for, its ``server.api.auth_string``; ``command`` is what a worker starts for
+        a run, and None leaves that to the worker.
         """
         self.command = command
-        self._http = httpx.Client(base_url=url, timeout=timeout)
+        # As Prefect reads it, which asks for no colon in it.
+        headers = {} if secret is None else {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
+        self._http = httpx.Client(base_url=url, timeout=timeout, headers=headers)
 
     def close(self) -> None:
         """Close all connections."""
@@ -92,7 +98,8 @@ class PrefectApi:
     def is_ready(self) -> str | None:
         """Return None when Prefect answers, else what is wrong."""
         try:
-            answer = self._http.get("/health", timeout=HEALTH_SECONDS)
+            # Its /health answers whoever knows no secret too.
+            answer = self._http.get("/admin/version", timeout=HEALTH_SECONDS)
         except httpx.HTTPError as error:
             return f"Prefect cannot be reached: {error}"
         return None if answer.is_success else f"Prefect answers {answer.status_code}"

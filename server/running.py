@@ -29,7 +29,7 @@ from server.context import JSON, dumps
 from server.delivery import Delivery
 from server.deployments import Deployments, Ground
 from server.egress import Egress
-from server.embedded import RUN, Embedded, kept_port
+from server.embedded import RUN, Embedded, kept_port, kept_secret
 from server.engine import Engine, Surroundings
 from server.metrics.page import Exposure, exposing
 from server.metrics.process import Meters
@@ -176,11 +176,11 @@ def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Surrounding
     """
     clean = partial(_clean, wanted.home / BUNDLES)
     if wanted.prefect is not None:
-        prefect = PrefectApi(wanted.prefect)
+        prefect = PrefectApi(wanted.prefect, secret=wanted.environ.get("PREFECT_API_AUTH_STRING"))
         stack.callback(prefect.close)
         return prefect, Surroundings(clean=clean)
     port = kept_port(wanted.home)
-    prefect = PrefectApi(f"http://127.0.0.1:{port}/api", command=RUN)
+    prefect = PrefectApi(f"http://127.0.0.1:{port}/api", secret=kept_secret(wanted.home), command=RUN)
     stack.callback(prefect.close)
     embedded = Embedded(wanted.home, wanted.environ, port=port, ready=lambda: prefect.is_ready() is None)
     embedded.start()

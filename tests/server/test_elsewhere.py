@@ -38,13 +38,16 @@ def test_runs_are_done_by_a_prefect_that_others_run(evidence_home: Path, tmp_pat
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
+    known = {"PREFECT_API_AUTH_STRING": "operator:of-this-prefect"}
+    asks = {"PREFECT_SERVER_API_AUTH_STRING": known["PREFECT_API_AUTH_STRING"]}
     database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": _database(postgres, "postgresql+asyncpg", "elsewhere")}
     where = {"EXPORT_CENTER_HOME": str(home), "EXPORT_CENTER_LEDGER": ledger}
     quick = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
-    with _process([*SERVER, "--port", str(port)], {**prefect, **database}, tmp_path / "server.log"):
+    with _process([*SERVER, "--port", str(port)], {**prefect, **database, **asks}, tmp_path / "server.log"):
         _wait(f"http://127.0.0.1:{port}/api/health", tmp_path / "server.log")
-        with _process(WORKER, {**prefect, **where, **quick}, tmp_path / "worker.log"):
-            served = Served(home, "--prefect", prefect["PREFECT_API_URL"], environ={"EXPORT_CENTER_LEDGER": ledger})
+        with _process(WORKER, {**prefect, **where, **quick, **known}, tmp_path / "worker.log"):
+            environ = {"EXPORT_CENTER_LEDGER": ledger, **known}
+            served = Served(home, "--prefect", prefect["PREFECT_API_URL"], environ=environ)
             try:
                 _serve_through_a_restart(served)
             finally:

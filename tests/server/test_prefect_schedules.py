@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ def test_prefect_makes_runs_by_schedule_and_for_people_and_the_api_shows_them_as
     served.ready()
     with _prefect(served) as prefect:
         due = _due(served, prefect)
+        _who_does_not_know_the_secret_starts_nothing(prefect, due["deployment_id"])
         local = datetime.fromisoformat(due["expected_start_time"]).astimezone(ZoneInfo("Europe/Berlin"))
         assert (local.hour, local.minute) == (5, 30)
         # The scheduler made it; not to wait for the morning, it is due now.
@@ -60,10 +62,25 @@ def test_prefect_makes_runs_by_schedule_and_for_people_and_the_api_shows_them_as
 
 
 def _prefect(served: Served) -> httpx.Client:
-    """Return a client of the Prefect server that runs beside the service."""
+    """Return a client of the Prefect server that runs beside the service, who knows the home's secret."""
     (number,) = served.children("server start")
     words = Path(f"/proc/{number}/cmdline").read_text().split("\0")
-    return httpx.Client(base_url=f"http://127.0.0.1:{words[words.index('--port') + 1]}/api", timeout=60)
+    url = f"http://127.0.0.1:{words[words.index('--port') + 1]}/api"
+    secret = (served.home / "prefect.key").read_text().strip()
+    known = {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
+    return httpx.Client(base_url=url, timeout=60, headers=known)
+
+
+def _who_does_not_know_the_secret_starts_nothing(prefect: httpx.Client, deployment: str) -> None:
+    """As a page of some web site would try, or another user of this machine."""
+    begin = {"parameters": {}, "job_variables": {"command": "touch begun"}, "state": {"type": "SCHEDULED"}}
+    url = f"{prefect.base_url}deployments/{deployment}/create_flow_run"
+    for headers in ({"Origin": "https://elsewhere.example"}, {"Authorization": "Basic bm9uZQ=="}):
+        answer = httpx.post(url, json=begin, headers=headers)
+        assert answer.status_code == 401, answer.text
+        assert "access-control-allow-origin" not in answer.headers
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in httpx.options(url, headers=asked).headers
 
 
 def _find(served: Served, creator: str) -> str:

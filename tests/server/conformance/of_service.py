@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,9 @@ def _trace(walk: Walk) -> None:
 def _spans(walk: Walk) -> None:
     port = (walk.home / "prefect" / "port").read_text()
     wanted = {"flow_runs": {"name": {"any_": [walk.success["runId"]]}}}
-    (flow_run,) = httpx.post(f"http://127.0.0.1:{port}/api/flow_runs/filter", json=wanted).json()
+    secret = (walk.home / "prefect.key").read_text().strip()
+    known = {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
+    (flow_run,) = httpx.post(f"http://127.0.0.1:{port}/api/flow_runs/filter", json=wanted, headers=known).json()
     parent = flow_run["labels"]["__OTEL_TRACEPARENT"]
     assert parent.split("-")[1] == walk.success["submissionTraceId"]
 
