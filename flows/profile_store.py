@@ -17,7 +17,7 @@ from flows.profile_faults import told
 from flows.profile_git import COMMITTER, Repository, Signature
 from flows.profile_history import Book, read_book
 from flows.profile_seed import exists, make_repository, refresh
-from flows.profile_views import StoredProfile, find, owned, shared, visible
+from flows.profile_views import StoredProfile, find, owned, parse_reference, shared, visible
 from flows.profiles import builtin_bytes, parse_profile
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ class ProfileStore:
             self.get(tenant, reference)
             self._ensure(by.at)
             done = self._write(by, change)
-            return Patched(self.get(tenant, reference.partition("@")[0]), done is not None and done.revision_created)
+            latest = self.get(tenant, parse_reference(reference).profile_id)
+            return Patched(latest, done is not None and done.revision_created)
 
     def _write(self, by: Signature, change: Callable[[Mapping[str, History]], Wanted | None]) -> Wanted | None:
         """Commit what a change wants, worked out again whenever somebody else committed in between."""

@@ -181,7 +181,8 @@ class Filters:
     """What a list of runs is narrowed to."""
 
     statuses: Sequence[str] = ()
-    profile_id: str | None = None
+    profile_base: str | None = None
+    profile_revision: int | None = None
     trace_id: str | None = None
 
     def conditions(self, tenant: str) -> list[ColumnElement[bool]]:
@@ -191,11 +192,10 @@ class Filters:
             found.append(RUNS.c.status.in_(self.statuses))
         if self.trace_id is not None:
             found.append(RUNS.c.trace_id == self.trace_id)
-        if self.profile_id is not None:
-            base, _, revision = self.profile_id.partition("@")
-            found.append(RUNS.c.profile_base == base)
-            if revision:
-                found.append(RUNS.c.profile_revision == int(revision))
+        if self.profile_base is not None:
+            found.append(RUNS.c.profile_base == self.profile_base)
+        if self.profile_revision is not None:
+            found.append(RUNS.c.profile_revision == self.profile_revision)
         return found
 
 
@@ -214,11 +214,11 @@ def find(connection: Connection, run_id: str, *, tenant: str | None) -> Mapping[
     return dict(row)
 
 
-def newest_success(connection: Connection, tenant: str, profile_id: str) -> Mapping[str, Any] | None:
-    """Return the newest run of a profile that ended well and whose bundle is still there."""
+def newest_success(connection: Connection, tenant: str, filters: Filters) -> Mapping[str, Any] | None:
+    """Return the newest run of those that filters leave that ended well and whose bundle is still there."""
     there = exists().where(DISTRIBUTIONS.c.run_id == RUNS.c.run_id, DISTRIBUTIONS.c.state == "finished")
-    conditions = Filters(statuses=("success",), profile_id=profile_id).conditions(tenant)
-    query = select(RUNS).where(*conditions, there).order_by(RUNS.c.ended_at.desc(), RUNS.c.run_id.desc()).limit(1)
+    good = (*filters.conditions(tenant), RUNS.c.status == "success", there)
+    query = select(RUNS).where(*good).order_by(RUNS.c.ended_at.desc(), RUNS.c.run_id.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else dict(row)
 

@@ -131,7 +131,7 @@ FACTS = {
             Parameter(
                 name="profileId",
                 description="All revisions of a profile, or the one that id@n names.",
-                schema={"type": "string", "pattern": "^[^@]*(@[0-9]{1,9})?$"},
+                schema={"type": "string", "pattern": "^[a-z0-9-]{1,63}(@[1-9][0-9]{0,8})?$"},
             ),
             Parameter(name="traceId", description="The trace that a submission belongs to.", schema={"type": "string"}),
             *PAGE,

@@ -9,14 +9,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from ledger import distributions, runs
-from ledger.runs import Submission
+from ledger.runs import Filters, Submission
 from ledger.tables import TERMINAL
 from ledger.times import SECOND, format_time
 from server import views
 from server.context import Reply
 from server.models import RunRequest, checked
 from server.problems import CONFLICT, EMPTY, INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
-from server.runs import check, check_selectors, find, profile_of, require_targets, snapshot_of, take
+from server.runs import check, check_selectors, find, profile_filter, profile_of, require_targets, snapshot_of, take
 from server.waiting import STATUS_OF
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def latest(service: Service, call: Call) -> Reply:
     profile_id = call.params["profileId"]
     profile_of(service, call.caller.tenant, profile_id, inactive=True)
     with service.ledger.reading() as connection:
-        row = runs.newest_success(connection, call.caller.tenant, profile_id)
+        row = runs.newest_success(connection, call.caller.tenant, Filters(**profile_filter(profile_id)))
         if row is None:
             raise Problem(404, NOT_FOUND, f"profile {profile_id} has no bundle yet")
         targets = distributions.of_runs(connection, [row["run_id"]])[row["run_id"]]

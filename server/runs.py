@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flows.criteria import merge, parse_instant, parse_selectors
-from flows.errors import ValidationError
+from flows.errors import ProfileNotFoundError, ValidationError
+from flows.profile_views import parse_reference
 from flows.targets import check_targets
 from ledger import distributions, events, runs, states
 from ledger.errors import FinishedError, QuotaError, TooManyRunsError, UnknownRunError
@@ -53,7 +54,7 @@ def submit(service: Service, call: Call, connection: Connection) -> Reply:
     submission = Submission(
         tenant=call.caller.tenant,
         profile_id=asked.profile_id,
-        profile_base=asked.profile_id.partition("@")[0],
+        profile_base=loaded.profile.profile_id,
         profile_revision=loaded.revision,
         profile_commit=loaded.commit,
         selectors=asked.selectors,
@@ -110,11 +111,9 @@ def list_runs(service: Service, call: Call) -> Reply:
     """List runs, newest first."""
     call.only("status", "profileId", "traceId", "page", "pageSize")
     page, size = call.page()
-    filters = Filters(
-        statuses=_statuses(call.query.get("status")),
-        profile_id=_profile_filter(call.query.get("profileId")),
-        trace_id=call.query.get("traceId"),
-    )
+    wanted = call.query.get("profileId")
+    named = {} if wanted is None else profile_filter(wanted)
+    filters = Filters(statuses=_statuses(call.query.get("status")), trace_id=call.query.get("traceId"), **named)
     with service.ledger.reading() as connection:
         rows, total = runs.page(connection, call.caller.tenant, filters, offset=(page - 1) * size, limit=size)
         last = events.latest(connection, [row["run_id"] for row in rows])
@@ -261,7 +260,14 @@ def _statuses(text: str | None) -> tuple[str, ...]:
     return (text,)
 
 
-def _profile_filter(text: str | None) -> str | None:
-    if text is not None and "@" in text and not text.rpartition("@")[2].isdecimal():
-        raise invalid("profileId", f"{text!r} is no profile id")
-    return text
+def profile_filter(text: str) -> dict[str, Any]:
+    """Return a reference to a profile as ``Filters`` take it.
+
+    Raises:
+        Problem: No profile can have that name.
+    """
+    try:
+        wanted = parse_reference(text)
+    except ProfileNotFoundError as error:
+        raise invalid("profileId", f"{text[:100]!r} is no profile id") from error
+    return {"profile_base": wanted.profile_id, "profile_revision": wanted.revision}

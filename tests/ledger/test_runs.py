@@ -129,8 +129,8 @@ def test_lists_are_filtered_and_newest_first(
         assert ids() == [third, second, first]
         assert ids(statuses=("pending", "running")) == [third, second]
         assert ids(statuses=("failed",)) == [first]
-        assert ids(profile_id="x") == [third, second]
-        assert ids(profile_id="x@2") == [second]
+        assert ids(profile_base="x") == [third, second]
+        assert ids(profile_base="x", profile_revision=2) == [second]
         assert ids(trace_id="f" * 32) == [third]
         rows, total = runs.page(connection, "acme", Filters(), offset=1, limit=1)
         assert ([row["run_id"] for row in rows], total) == ([second], 3)

@@ -480,3 +480,27 @@ def test_without_authentication_loopback_has_several_names(running: Any, host: s
 def test_a_tenant_without_a_sound_name_is_refused(running: Any, name: str) -> None:
     answer = running.http.get("/runs", headers={"X-Stella-Tenant": name})
     assert (answer.status_code, answer.json()["code"]) == (400, "ERR_EXPORT_001")
+
+
+NO_FILTERS = {
+    "two revisions": "a@1@2",
+    "more digits than a revision has": "a@99999999999999999999",
+    "a digit that is not of ASCII": "a@\u0663",
+    "no revision after all": "a@",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("what", NO_FILTERS)
+def test_a_filter_that_no_profile_can_match_is_refused(running: Any, what: str) -> None:
+    answer = running.http.get("/runs", params={"profileId": NO_FILTERS[what]})
+    assert (answer.status_code, answer.json()["details"][0]["field"]) == (400, "profileId"), answer.text
+
+
+def test_a_list_is_narrowed_to_a_profile_or_to_one_revision_of_it(running: Any) -> None:
+    run_id = running.submit()
+    found = {
+        wanted: [each["runId"] for each in running.http.get("/runs", params={"profileId": wanted}).json()["items"]]
+        for wanted in ("json-raw", "json-raw@1", "json-raw@2", "json-policy")
+    }
+    assert found == {"json-raw": [run_id], "json-raw@1": [run_id], "json-raw@2": [], "json-policy": []}
