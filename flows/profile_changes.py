@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     """Returns the bytes of a blob."""
 
 ARCHIVED = "archived"
+_REVISED = "Revise "
 
 
 class Wanted(NamedTuple):
@@ -30,6 +31,11 @@ class Wanted(NamedTuple):
     files: Mapping[str, bytes]
     message: str
     revision_created: bool = False
+
+
+def committed(message: str) -> Wanted:
+    """Return what a commit of ours did that is there already, by its message."""
+    return Wanted({}, message, revision_created=message.startswith(_REVISED))
 
 
 def new_file(fields: Mapping[str, Any]) -> bytes:
@@ -116,7 +122,7 @@ def _changed(stored: StoredProfile, data: bytes, after: Profile, what: str) -> W
     name, tenant = stored.profile.profile_id, stored.tenant
     if same_structure(stored.profile, after):
         return Wanted({stored.path: data}, f"Update profile {name} of {tenant}: {what}")
-    message = f"Revise profile {name} of {tenant} to revision {stored.revision + 1}: {what}"
+    message = f"{_REVISED}profile {name} of {tenant} to revision {stored.revision + 1}: {what}"
     return Wanted({stored.path: data}, message, revision_created=True)
 
 

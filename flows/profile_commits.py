@@ -78,6 +78,14 @@ class Writer:
                 self._settle()
                 yield
 
+    def await_git(self) -> None:
+        """Wait until nobody commits by hand.
+
+        Raises:
+            StorageError: Somebody does for too long.
+        """
+        self._index_lock.await_theirs()
+
     def settle(self) -> None:
         """Finish what a process could not that died while it wrote, unless somebody is writing now."""
         if (self._pending.exists() or self._index_lock.is_ours()) and not self._index_lock.is_theirs():

@@ -34,6 +34,10 @@ BRANCH = b"main"
 COMMITTER = "export-center"
 FOLDER = "export-center"
 """Where our own files are, inside the control folder."""
+REQUEST = "Request: "
+"""Begins the line of a commit's message that says which request made it."""
+_LATELY = 1000
+"""So many commits are looked at for the one that a repeated request made."""
 _FILE, _FOLDER = 0o100644, 0o040000
 _NO_IDENTITY = re.compile(r"[<>\x00-\x1f]+")
 
@@ -46,10 +50,11 @@ class Head(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """Who changes a profile, as in ``user:ops``, and when."""
+    """Who changes a profile, as in ``user:ops``, and when; ``request`` is what the same request bears when repeated."""
 
     name: str
     at: datetime
+    request: str = ""
 
 
 class Revision(NamedTuple):
@@ -150,8 +155,16 @@ class Repository:
         """Return what the author of a commit said about it."""
         return str(self._get(commit, Commit).message.decode(errors="replace"))
 
+    def done(self, head: str | None, request: str) -> str | None:
+        """Return the message of the commit that a request made, if it made one lately."""
+        commits = () if head is None else self.back_from(head, _LATELY)
+        messages = (self.message(each) for each in commits)
+        return next((each for each in messages if each.rstrip().endswith(f"\n{REQUEST}{request}")), None)
+
     def store(self, parent: str | None, files: Mapping[str, bytes], signature: Signature, message: str) -> str:
         """Store a commit that sets some files, and return its id; no branch names it yet."""
+        if signature.request:
+            message = f"{message}\n\n{REQUEST}{signature.request}"
         tree = self._tree_of(parent)
         for path, data in files.items():
             blob = Blob.from_string(data)

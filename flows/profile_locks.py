@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 10.0
+GIT_SECONDS = 2.0
+"""How long another program may hold git's lock; git itself waits for none."""
 _PAUSE = 0.01
 
 
@@ -51,12 +53,22 @@ class Lock:
             return
         write_whole(self._ours, content)
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        until = time.monotonic() + WAIT_SECONDS
+        until = time.monotonic() + GIT_SECONDS
         while not self._linked():
             if time.monotonic() > until:
-                raise StorageError(
-                    f"{self._lock} is held by another program", advice="When no git is at work there, remove that file."
-                )
+                raise self._held()
+            time.sleep(_PAUSE)
+
+    def await_theirs(self) -> None:
+        """Wait until no other program has the lock.
+
+        Raises:
+            StorageError: One holds it, for too long.
+        """
+        until = time.monotonic() + GIT_SECONDS
+        while self.is_theirs():
+            if time.monotonic() > until:
+                raise self._held()
             time.sleep(_PAUSE)
 
     def put(self, content: bytes | None = None) -> None:
@@ -76,6 +88,11 @@ class Lock:
         if self.is_ours():
             self._lock.unlink()
         self._ours.unlink(missing_ok=True)
+
+    def _held(self) -> StorageError:
+        return StorageError(
+            f"{self._lock} is held by another program", advice="When no git is at work there, remove that file."
+        )
 
     def _linked(self) -> bool:
         try:

@@ -7,11 +7,12 @@ commit there.
 
 from __future__ import annotations
 
-from threading import RLock
+from contextlib import contextmanager
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from flows.errors import ProfileNotFoundError, StorageError
-from flows.profile_changes import archiving, creation, new_file, replacement, update
+from flows.errors import ProfileConflictError, ProfileNotFoundError, StorageError
+from flows.profile_changes import archiving, committed, creation, new_file, replacement, update
 from flows.profile_commits import Moved, Writer
 from flows.profile_faults import told
 from flows.profile_git import COMMITTER, Repository, Signature
@@ -21,7 +22,7 @@ from flows.profile_views import StoredProfile, find, owned, parse_reference, sha
 from flows.profiles import builtin_bytes, parse_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from flows.profile_git import Head
     from flows.profile_history import History
     from flows.profiles import LoadedProfile
+
+TURN_SECONDS = 5.0
+"""How long a thread waits for others that write."""
 
 ATTEMPTS = 20
 """How often a change is worked out anew because somebody committed in between."""
@@ -52,7 +56,7 @@ class ProfileStore:
     def __init__(self, path: Path) -> None:
         """Take the folder of the repository; nothing is read or written yet."""
         self.path = path
-        self._lock = RLock()
+        self._lock, self._turn = RLock(), Lock()
         self._repository: Repository | None = None
         self._book = Book("")
 
@@ -145,8 +149,7 @@ class ProfileStore:
     def create_from(self, tenant: str, data: bytes, by: Signature, *, name: str = "profile") -> StoredProfile:
         """Make a profile of a tenant from YAML, which is kept as it is and called ``name``. Raises as ``create``."""
         profile = parse_profile(data, name).profile
-        with self._lock:
-            self._ensure(by.at)
+        with self._writing(by.at):
             self._write(by, lambda files: creation(files, tenant, data))
             return self.get(tenant, profile.profile_id)
 
@@ -182,12 +185,26 @@ class ProfileStore:
     def _change(
         self, tenant: str, reference: str, by: Signature, change: Callable[[Mapping[str, History]], Wanted | None]
     ) -> Patched:
-        with self._lock:
-            self.get(tenant, reference)
-            self._ensure(by.at)
+        self.get(tenant, reference)
+        with self._writing(by.at):
             done = self._write(by, change)
             latest = self.get(tenant, parse_reference(reference).profile_id)
             return Patched(latest, done is not None and done.revision_created)
+
+    @contextmanager
+    def _writing(self, at: datetime) -> Iterator[None]:
+        """Let one thread write at a time; while it waits for people's git, the others can read."""
+        if not self._turn.acquire(timeout=TURN_SECONDS):
+            raise StorageError(f"the profiles in {self.path} are being written", advice="Try again later.")
+        try:
+            with self._lock:
+                self._ensure(at)
+                writer = Writer(self._must_open())
+            writer.await_git()
+            with self._lock:
+                yield
+        finally:
+            self._turn.release()
 
     def _write(self, by: Signature, change: Callable[[Mapping[str, History]], Wanted | None]) -> Wanted | None:
         """Commit what a change wants, worked out again whenever somebody else committed in between."""
@@ -196,10 +213,26 @@ class ProfileStore:
         with writer.locked():
             for _ in range(ATTEMPTS):
                 head = repository.head()
-                wanted = change(self._files())
-                if wanted is None or self._committed(writer, head, wanted, by):
+                wanted = self._wanted(by, change)
+                if wanted is None or not wanted.files or self._committed(writer, head, wanted, by):
                     return wanted
         raise StorageError(f"others keep committing to {self.path}", advice="Try again later.")
+
+    def _wanted(self, by: Signature, change: Callable[[Mapping[str, History]], Wanted | None]) -> Wanted | None:
+        """Return what a change wants, or what it did when this very request was here before and told nobody."""
+        try:
+            wanted = change(self._files())
+        except ProfileConflictError:
+            done = self._done(by)
+            if done is None:
+                raise
+            return done
+        return wanted or self._done(by)
+
+    def _done(self, by: Signature) -> Wanted | None:
+        repository = self._must_open()
+        message = repository.done(repository.head().commit, by.request) if by.request else None
+        return None if message is None else committed(message)
 
     def _committed(self, writer: Writer, head: Head, wanted: Wanted, by: Signature) -> bool:
         if self._book.commit != head.commit:

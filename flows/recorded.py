@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from sqlalchemy.exc import OperationalError
 
 from bundle.errors import BundleError, SigningError
 from flows import keeping
@@ -29,6 +30,7 @@ from flows.heartbeat import beating
 from flows.pipeline import plainly, run
 from flows.request import ExportRequest, prepare
 from ledger import distributions, events, runs, states
+from ledger.database import is_busy
 from ledger.times import SECOND
 
 if TYPE_CHECKING:
@@ -106,6 +108,14 @@ class Telling:
         each = {"adapter": self._adapter, "phase": self._phase, "records": records, "bytes": size}
         state = {"adapters": [each], "bytesWritten": size, "recordsProcessed": records}
         event = {"phase": self._phase, "adapter": self._adapter, "records": records, "bytes": size}
+        try:
+            self._write(state, event)
+        except OperationalError as error:
+            # The ledger is at work for others: the run goes on, and the next time tells how far it is.
+            if not is_busy(error):
+                raise
+
+    def _write(self, state: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         with self._ledger.writing() as connection:
             alive = states.progress(connection, self._run_id, state, event, now=self._told)
             # Prefect ends a canceled run's process too, unless it was away: then its worker no longer hears of that.

@@ -30,6 +30,9 @@ BUSY_MS = 10_000
 """How long a writer waits for its turn."""
 
 CONNECT_SECONDS = 5
+POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 50}
+"""Connections: as many as there may be threads at once (40 of requests, and those beside them), kept or not."""
+
 LOCK_NOT_AVAILABLE = "55P03"
 """What PostgreSQL says when somebody has waited for so long."""
 
@@ -155,13 +158,13 @@ def _engine(url: str) -> Engine:
     if parsed.drivername in ("postgresql", "postgres"):
         patience = {"options": f"-c lock_timeout={BUSY_MS}", "connect_timeout": CONNECT_SECONDS}
         address = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(address, pool_pre_ping=True, pool_size=10, connect_args=patience)
+        return create_engine(address, pool_pre_ping=True, **POOL, connect_args=patience)
     if parsed.drivername != "sqlite" or not parsed.database:
         raise LedgerError(
             f"the ledger {url} is of an unknown kind", advice="Use sqlite:///PATH or postgresql://USER@HOST/NAME."
         )
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
+    engine = create_engine(parsed, **POOL, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
     event.listen(engine, "connect", _configure)
     return engine
 

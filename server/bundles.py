@@ -18,6 +18,8 @@ from server.runs import ending, find
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from server.context import Call
     from server.service import Service
 
@@ -51,8 +53,13 @@ def held(service: Service, call: Call) -> tuple[Mapping[str, Any], Path]:
         Problem: There is no such run (404), or no bundle of it (409; 422 when it ended because nothing matched).
     """
     with service.ledger.reading() as connection:
-        row = find(connection, call)
-        targets = distributions.of_runs(connection, [row["run_id"]])[row["run_id"]]
+        return held_in(connection, call)
+
+
+def held_in(connection: Connection, call: Call) -> tuple[Mapping[str, Any], Path]:
+    """Return what ``held`` does, as an open transaction sees it. Raises as ``held``."""
+    row = find(connection, call)
+    targets = distributions.of_runs(connection, [row["run_id"]])[row["run_id"]]
     if row["status"] == "failed" and row["error_code"] == "empty":
         raise Problem(422, EMPTY, f"run {row['run_id']} matched no records")
     if row["status"] != "success":

@@ -56,6 +56,7 @@ class Call:
         trace: The trace it belongs to.
         caller: Who calls.
         now: When, in microseconds since the epoch.
+        request: What the same request bears again when it is repeated with its Idempotency-Key; "" without one.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Call:
     trace: Trace
     caller: Caller
     now: int
+    request: str = ""
 
     def json(self, *, optional: bool = False) -> dict[str, Any]:
         """Return the body, which must be a JSON object; an empty one counts as {} when it is ``optional``.

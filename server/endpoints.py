@@ -19,7 +19,8 @@ _ROWS = (
         response=answers.RunPage,
     ),
     Endpoint(
-        method="POST", path=f"{BASE}/runs", handler=runs.submit, scope=Scope.RUN, section="4.1", mutation=True,
+        method="POST", path=f"{BASE}/runs", before=runs.prepare, handler=runs.take, scope=Scope.RUN, section="4.1",
+        mutation=True,
         summary="Submit an export run.", request=RunRequest, status=202, waits=True,
         response=answers.SubmittedRun,
     ),
@@ -34,7 +35,8 @@ _ROWS = (
         response=answers.Run,
     ),
     Endpoint(
-        method="POST", path=f"{RUN}:retry", handler=more_runs.retry, scope=Scope.RUN, mutation=True, status=202,
+        method="POST", path=f"{RUN}:retry", before=more_runs.prepare_retry, handler=runs.take, scope=Scope.RUN,
+        mutation=True, status=202,
         summary="Do a run that failed or was canceled once more.",
         response=answers.SubmittedRun,
     ),
@@ -52,7 +54,8 @@ _ROWS = (
         summary="List profiles, by id.", response=answers.ProfilePage,
     ),
     Endpoint(
-        method="POST", path=f"{BASE}/profiles", handler=profiles.create, scope=Scope.MANAGE, section="3.3",
+        method="POST", path=f"{BASE}/profiles", before=profiles.create, handler=profiles.created, scope=Scope.MANAGE,
+        section="3.3",
         summary="Create a profile.", mutation=True, status=201, request=ProfileFields,
         response=answers.ProfileState,
     ),
@@ -61,15 +64,18 @@ _ROWS = (
         summary="Show a profile, or one revision of it.", response=answers.Profile,
     ),
     Endpoint(
-        method="PATCH", path=PROFILE, handler=profiles.update, scope=Scope.MANAGE, section="3.4", mutation=True,
+        method="PATCH", path=PROFILE, before=profiles.update, handler=profiles.updated, scope=Scope.MANAGE,
+        section="3.4", mutation=True,
         summary="Change fields of a profile.", request=ProfileFields, response=answers.PatchedProfile,
     ),
     Endpoint(
-        method="POST", path=f"{PROFILE}:archive", handler=profiles.archive, scope=Scope.MANAGE, section="3.5",
+        method="POST", path=f"{PROFILE}:archive", before=profiles.archive, handler=profiles.archived,
+        scope=Scope.MANAGE, section="3.5",
         summary="Take a profile out of use.", mutation=True, response=answers.ProfileState,
     ),
     Endpoint(
-        method="POST", path=f"{PROFILE}:restore", handler=profiles.restore, scope=Scope.MANAGE, section="3.5",
+        method="POST", path=f"{PROFILE}:restore", before=profiles.restore, handler=profiles.restored,
+        scope=Scope.MANAGE, section="3.5",
         summary="Take a profile into use again.", mutation=True, response=answers.ProfileState,
     ),
     Endpoint(

@@ -16,12 +16,10 @@ from server import views
 from server.context import Reply
 from server.models import RunRequest, checked
 from server.problems import CONFLICT, EMPTY, INTERNAL, NOT_FOUND, UNAVAILABLE, Problem
-from server.runs import check, check_selectors, find, profile_filter, profile_of, require_targets, snapshot_of, take
+from server.runs import Ready, check, check_selectors, find, profile_filter, profile_of, require_targets, snapshot_of
 from server.waiting import STATUS_OF
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from server.context import Call
     from server.service import Service
 
@@ -77,9 +75,14 @@ def _dry_run(request: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def retry(service: Service, call: Call, connection: Connection) -> Reply:
-    """Do a run that failed or was canceled once more, as a new run."""
-    row = find(connection, call)
+def prepare_retry(service: Service, call: Call) -> Ready:
+    """Return the new run that does once more what failed or was canceled.
+
+    Raises:
+        Problem: The run is none of these, or what it asked for is not as it should be any more.
+    """
+    with service.ledger.reading() as connection:
+        row = find(connection, call)
     if row["status"] not in ("failed", "canceled"):
         over = row["status"] in TERMINAL
         raise Problem(
@@ -107,7 +110,7 @@ def retry(service: Service, call: Call, connection: Connection) -> Reply:
         trace_parent=call.trace.parent,
         retry_of=row["run_id"],
     )
-    return take(service, call, connection, again, kinds=loaded.profile.distribution)
+    return Ready(again, loaded.profile.distribution)
 
 
 def latest(service: Service, call: Call) -> Reply:

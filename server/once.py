@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -43,18 +43,28 @@ def mutate(service: Service, endpoint: Endpoint, call: Call) -> Reply:
 
 
 def _done(service: Service, endpoint: Endpoint, call: Call) -> Reply:
+    before = _before(service, endpoint, call)
     with service.ledger.writing() as connection:
-        reply: Reply = endpoint.handler(service, call, connection)
+        reply: Reply = endpoint.handler(service, call, connection, *before)
         return reply
 
 
+def _before(service: Service, endpoint: Endpoint, call: Call) -> tuple[Any, ...]:
+    return () if endpoint.before is None else (endpoint.before(service, call),)
+
+
 def _once(service: Service, endpoint: Endpoint, call: Call, key: idempotency.Key) -> Reply:
+    with service.ledger.reading() as connection:
+        earlier = idempotency.stored(connection, key)
+    if earlier is not None:
+        return _replayed(service, key, earlier)
+    before = _before(service, endpoint, replace(call, request=f"{key.scope}-{key.fingerprint}"))
     with service.ledger.writing() as connection:
         idempotency.take(connection, key)
         earlier = idempotency.stored(connection, key)
         if earlier is not None:
             return _replayed(service, key, earlier)
-        reply: Reply = endpoint.handler(service, call, connection)
+        reply: Reply = endpoint.handler(service, call, connection, *before)
         reply = replace(reply, body=reply.content(call.trace.id))
         idempotency.store(connection, key, _kept(service, key, reply), now=call.now)
         return reply

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from flows.profile_store import StoredProfile
+    from flows.profile_store import Patched, StoredProfile
     from server.context import Call
     from server.service import Service
 
@@ -58,34 +58,50 @@ def show(service: Service, call: Call) -> Reply:
     return Reply(body={**listed(found), "config": msgspec.to_builtins(found.profile), **_provenance(found)})
 
 
-def create(service: Service, call: Call, connection: Connection) -> Reply:
-    """Create a profile of the tenant."""
+def create(service: Service, call: Call) -> StoredProfile:
+    """Create a profile of the tenant, as a commit."""
     with told(call.caller.tenant):
-        made = service.profiles.create(call.caller.tenant, call.json(), _author(call))
+        return service.profiles.create(call.caller.tenant, call.json(), _author(call))
+
+
+def created(service: Service, call: Call, connection: Connection, made: StoredProfile) -> Reply:  # noqa: ARG001 - every mutation is called so
+    """Tell of a profile that was created."""
     note(call, connection, "profile.create", made.reference, {"commit": made.commit})
     return Reply(status=201, body=_state(made), headers={"Location": f"{BASE}/profiles/{made.profile.profile_id}"})
 
 
-def update(service: Service, call: Call, connection: Connection) -> Reply:
-    """Change fields of a profile (RFC 7396); what changes the bytes of bundles makes a new revision."""
+def update(service: Service, call: Call) -> Patched:
+    """Change fields of a profile (RFC 7396), as a commit; what changes the bytes of bundles makes a new revision."""
     with told(call.caller.tenant):
-        made = service.profiles.patch(call.caller.tenant, call.params["profileId"], call.json(), _author(call))
+        return service.profiles.patch(call.caller.tenant, call.params["profileId"], call.json(), _author(call))
+
+
+def updated(service: Service, call: Call, connection: Connection, made: Patched) -> Reply:  # noqa: ARG001 - every mutation is called so
+    """Tell of a profile that was changed."""
     note(call, connection, "profile.update", made.profile.reference, {"commit": made.profile.commit})
     return Reply(body={**_state(made.profile), "revisionCreated": made.revision_created})
 
 
-def archive(service: Service, call: Call, connection: Connection) -> Reply:
-    """Take a profile out of use; its runs and bundles stay."""
+def archive(service: Service, call: Call) -> StoredProfile:
+    """Take a profile out of use, as a commit; its runs and bundles stay."""
     with told(call.caller.tenant):
-        made = service.profiles.archive(call.caller.tenant, call.params["profileId"], _author(call))
+        return service.profiles.archive(call.caller.tenant, call.params["profileId"], _author(call))
+
+
+def archived(service: Service, call: Call, connection: Connection, made: StoredProfile) -> Reply:  # noqa: ARG001 - every mutation is called so
+    """Tell of a profile that was taken out of use."""
     note(call, connection, "profile.archive", made.reference, {"commit": made.commit})
     return Reply(body=_state(made))
 
 
-def restore(service: Service, call: Call, connection: Connection) -> Reply:
-    """Take a profile into use again."""
+def restore(service: Service, call: Call) -> StoredProfile:
+    """Take a profile into use again, as a commit."""
     with told(call.caller.tenant):
-        made = service.profiles.restore(call.caller.tenant, call.params["profileId"], _author(call))
+        return service.profiles.restore(call.caller.tenant, call.params["profileId"], _author(call))
+
+
+def restored(service: Service, call: Call, connection: Connection, made: StoredProfile) -> Reply:  # noqa: ARG001 - every mutation is called so
+    """Tell of a profile that was taken into use again."""
     note(call, connection, "profile.restore", made.reference, {"commit": made.commit})
     return Reply(body=_state(made))
 
@@ -120,7 +136,7 @@ def _time(at: datetime | None) -> str | None:
 
 
 def _author(call: Call) -> Signature:
-    return Signature(call.caller.subject, as_datetime(call.now))
+    return Signature(call.caller.subject, as_datetime(call.now), call.request)
 
 
 @contextmanager

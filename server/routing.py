@@ -39,7 +39,10 @@ class Endpoint:
     Attributes:
         method: HTTP method; GET answers HEAD too.
         path: As in "/api/export/runs/{runId}:cancel".
-        handler: Called with a Call; a ``mutation`` gets the ledger's open transaction too.
+        handler: Called with a Call; a ``mutation`` gets the ledger's open transaction too, and what its
+            ``before`` returned, if it has one.
+        before: Of a mutation: called with a Call before the transaction is opened. What waits for anything but the
+            ledger belongs here, for the ledger has one writer at a time.
         scope: What the token must allow; None when no token is asked for.
         waits: Whether it takes ``?wait=``, for the end of the run that it answers with.
         mutation: Whether it changes something, and so takes an Idempotency-Key.
@@ -59,6 +62,7 @@ class Endpoint:
     mutation: bool = False
     streams: bool = False
     waits: bool = False
+    before: Callable[..., Any] | None = None
     request: type[BaseModel] | None = None
     response: type[BaseModel] | None = None
     status: int = 200

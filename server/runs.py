@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flows.criteria import merge, parse_instant, parse_selectors
 from flows.errors import ProfileNotFoundError, ValidationError
@@ -46,8 +46,19 @@ LATER = "2"
 """Seconds until a submitted run is worth another look."""
 
 
-def submit(service: Service, call: Call, connection: Connection) -> Reply:
-    """Take a run in."""
+class Ready(NamedTuple):
+    """A run that may be taken in, and the targets that its profile has."""
+
+    submission: Submission
+    kinds: tuple[str, ...]
+
+
+def prepare(service: Service, call: Call) -> Ready:
+    """Work out what a submission asks for, and refuse what is not as it should be.
+
+    Raises:
+        Problem: Something is not.
+    """
     call.only("wait")
     asked = checked(RunRequest, call.json())
     loaded = check(service, call, asked)
@@ -65,11 +76,13 @@ def submit(service: Service, call: Call, connection: Connection) -> Reply:
         trace_id=call.trace.id,
         trace_parent=call.trace.parent,
     )
-    return take(service, call, connection, submission, kinds=loaded.profile.distribution)
+    return Ready(submission, loaded.profile.distribution)
 
 
 def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
     """Check a submission as far as that goes without the evidence; return its profile.
+
+    To be called while no transaction is open: it looks into the ledger, and waits for the profiles.
 
     Raises:
         Problem: Something of it is not as it should be.
@@ -85,10 +98,9 @@ def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
     return loaded
 
 
-def take(
-    service: Service, call: Call, connection: Connection, submission: Submission, *, kinds: tuple[str, ...]
-) -> Reply:
-    """Write a submission into the ledger, or say why not."""
+def take(service: Service, call: Call, connection: Connection, ready: Ready) -> Reply:
+    """Take a run in, or say why not."""
+    submission, kinds = ready
     try:
         run_id = runs.submit(connection, submission, limits=service.limits, now=call.now)
     except (QuotaError, TooManyRunsError) as error:

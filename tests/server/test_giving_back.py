@@ -11,8 +11,9 @@ import pytest
 
 from flows import keeping
 from flows.pipeline import Exported, plainly
-from flows.recorded import CanceledRunError, perform
-from ledger import runs, states
+from flows.recorded import CanceledRunError, Telling, perform
+from ledger import database, runs, states
+from server.running import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,3 +116,18 @@ def test_a_process_at_work_is_found_and_one_that_died_is_known(tmp_path: Path) -
     with keeping.at_work(path):
         assert keeping.holder(path) == os.getpid()
     assert not path.exists()
+
+
+def test_a_run_goes_on_while_the_ledger_is_at_work_for_others_and_tells_the_next_time(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.prefect.is_down = True
+    run_id = running.submit()
+    monkeypatch.setattr(database, "BUSY_MS", 500)
+    impatient = database.open_ledger(str(running.service.ledger.engine.url))
+    telling = Telling(impatient, run_id, clock)
+    with running.service.ledger.writing():
+        telling.phase("plan", "")
+    telling.phase("adapter", "json")
+    impatient.close()
+    assert [each["data"]["phase"] for each in running.events(run_id) if each["event"] == "run.progress"] == ["adapter"]
