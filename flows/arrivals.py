@@ -14,6 +14,7 @@ from flows.criteria import merge, parse_selectors
 from flows.errors import ValidationError
 from flows.profile_store import ProfileStore
 from flows.targets import check_targets
+from flows.tenants import is_tenant
 from ledger import audit, distributions, runs
 from ledger.errors import FinishedError, TooManyRunsError
 from ledger.runs import PATIENCE_SECONDS, Limits, Submission
@@ -80,7 +81,7 @@ def arrive(ledger: Ledger, arrival: Arrival, here: Installation, limits: Limits 
     A process that dies between this and its work leaves a run that was lost before it began, as any other.
 
     Raises:
-        ValidationError: What is asked cannot be.
+        ValidationError: What is asked cannot be, or nobody is called as the tenant is.
         ProfileNotFoundError: There is no such profile, or it is archived.
         QuotaError, TooManyRunsError: The tenant has had its share.
         FinishedError: It was taken in before, and is over.
@@ -129,6 +130,10 @@ def _take(connection: Connection, wanted: Wanted, arrival: Arrival, limits: Limi
 
 
 def _wanted(arrival: Arrival, here: Installation) -> Wanted:
+    if not is_tenant(arrival.tenant):
+        raise ValidationError(
+            f"tenant: {arrival.tenant!r} is not the name of one", advice="Start it from a deployment."
+        )
     asked = _read(arrival.request)
     # Where there is no repository, there are the built-in profiles; paths of files are none here.
     with ProfileStore(here.profiles or here.bundles.parent / "profiles") as store:

@@ -48,7 +48,7 @@ class Delivery:
     @property
     def staging(self) -> Staging:
         """Where the bundles of the tenant lie."""
-        return Staging(self.bundles / self.row["tenant"])
+        return Staging.of(self.bundles, self.row["tenant"])
 
     def open(self, layout: str) -> dict[str, Target]:
         """Open the targets that the run was registered for.

@@ -19,6 +19,7 @@ from flows.serve_settings import SERVE_SETTINGS, ServeSettings
 from flows.setting_rules import Origin, Rule, folder, matching, number
 from flows.shapes import suggestion
 from flows.sources.declared import Sources, parse_sources
+from flows.tenants import TENANT
 
 PREFIX = "EXPORT_CENTER_"
 MASK = "***"
@@ -30,7 +31,6 @@ MAX_WORKERS = 1024
 MEMORY_LIMIT = r"[1-9][0-9]*(\.[0-9]+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)"
 """Amounts of memory, as DuckDB reads them."""
 
-_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _KEY = re.compile(r"[a-z][a-z0-9+.-]+:.+", re.ASCII | re.DOTALL)
 _SERVER = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _SECRET = re.compile(r"(?P<name>\b(pin-value|pin|secret|password|auth)=)[^&;?]*", re.IGNORECASE)
@@ -182,7 +182,7 @@ def _sources(value: object, origin: Origin) -> Sources:
 
 SETTINGS: Mapping[str, Rule] = {
     "home": Rule("the path of a folder", folder),
-    "tenant": Rule("a tenant: letters, digits, '.', '_' and '-'", matching(_TENANT)),
+    "tenant": Rule("a tenant: letters, digits, '.', '_' and '-'", matching(TENANT)),
     "key": Rule("the URI of a signing key, such as file:/path/to/default.key", matching(_KEY)),
     "workers": Rule(f"a whole number from 1 to {MAX_WORKERS}", number(1, MAX_WORKERS)),
     "memory_limit": Rule("an amount of memory, such as 512MB or 4GB", matching(re.compile(MEMORY_LIMIT))),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from flows.tenants import is_tenant
 from server.caller import Caller
+from server.hosts import is_loopback, named_host
 from server.problems import FORBIDDEN, INTERNAL, Problem, invalid
 from server.routing import Scope
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WARNING = "authentication is off: whoever reaches this address may read, export and cancel everything"
-TENANT_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-LONGEST_TENANT = 128
 
 
 class OpenDoor:
@@ -54,24 +52,11 @@ def _require_own_page(headers: Sequence[tuple[bytes, bytes]]) -> None:
     """
     sent = {name: value.decode("latin-1") for name, value in headers if name in (b"host", b"origin")}
     host = sent.get(b"host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    if not is_loopback(named_host(host)):
         raise Problem(403, FORBIDDEN, f"authentication is off, and Host is {host!r}: use a loopback address")
     origin = sent.get(b"origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin.partition("://")[2] != host:
         raise Problem(403, FORBIDDEN, f"authentication is off, and the request comes from a page of {origin!r}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, and reached by nobody else."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_tenant(name: str) -> bool:
-    """Whether a tenant may have this name: folders are called so."""
-    return 0 < len(name) <= LONGEST_TENANT and set(name) <= TENANT_CHARACTERS and (name[0].isalnum() or name[0] == "_")
 
 
 def require_loopback(host: str) -> None:

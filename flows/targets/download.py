@@ -18,7 +18,7 @@ class Download:
 
     def __init__(self, place: Place) -> None:
         """Take a place; nothing is written yet."""
-        self._staging = Staging(place.bundles / place.tenant)
+        self._staging = Staging.of(place.bundles, place.tenant)
         self._layout = place.layout
 
     def has(self, digest: str) -> bool:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.durable import make_durable
+from flows.tenants import is_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,17 @@ class Staging:
     """The bundles of one tenant, below a folder."""
 
     folder: Path
+
+    @classmethod
+    def of(cls, bundles: Path, tenant: str) -> Staging:
+        """Return the bundles of a tenant, below the folder of all.
+
+        Raises:
+            ValueError: No tenant can be called so; nothing is written outside of the folder, whoever names it.
+        """
+        if not is_tenant(tenant):
+            raise ValueError(f"{tenant!r} is not the name of a tenant")
+        return cls(bundles / tenant)
 
     @property
     def blobs(self) -> Path:

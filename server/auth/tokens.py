@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flows.tenants import is_tenant
 from server.auth import errors
 from server.auth.jwks import KeysUnavailableError
 from server.auth.jwt import JwtError, parse
@@ -24,8 +25,6 @@ ALGORITHMS = frozenset(
 TYPES = frozenset({"at+jwt", "application/at+jwt"})
 MAX_BYTES = 16384
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
-# Tenants name folders and columns; this is what the rest of the program takes for one.
-_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,6 @@ def _read(jwt: Jwt, settings: AuthSettings) -> AccessToken:
 
 def _tenants(claim: object) -> tuple[str, ...]:
     listed = claim if isinstance(claim, list) else [claim]
-    if not all(isinstance(each, str) and _TENANT.fullmatch(each) for each in listed):
+    if not all(isinstance(each, str) and is_tenant(each) for each in listed):
         raise JwtError("the claim of tenants holds what is no tenant")
     return tuple(dict.fromkeys(listed))

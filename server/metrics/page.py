@@ -6,7 +6,6 @@ import ipaddress
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from prometheus_client import start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -14,9 +13,9 @@ from prometheus_client.exposition import choose_encoder
 from starlette.responses import Response
 from starlette.routing import Route
 
+from server.hosts import is_loopback, named_host
 from server.metrics.ledger import MOST_NAMED, FromLedger
 from server.metrics.process import PREFIX
-from server.open_door import is_loopback
 from server.problems import FORBIDDEN, Problem
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def _require_near(request: Request, networks: tuple[Network, ...]) -> None:
         Problem: That is so.
     """
     peer = request.client.host if request.client else ""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host = named_host(request.headers.get("host", ""))
     if is_loopback(peer) and is_loopback(host):
         return
     try:

@@ -148,6 +148,14 @@ def test_what_is_refused_leaves_nothing(ledger: Ledger, here: Installation, what
     assert count(ledger) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("name", ["../../x", "..", "/tmp", "a/b", ".git", "", "acme\n"])
+def test_a_tenant_whose_folder_would_lie_elsewhere_is_none(ledger: Ledger, here: Installation, name: str) -> None:
+    with pytest.raises(FlowError, match=r"tenant: .* is not the name of one"):
+        arrive(ledger, replace(arrival(), tenant=name), here)
+    with ledger.reading() as connection:
+        assert runs.of_flow_run(connection, FLOW_RUN) is None
+
+
 def test_a_path_of_a_file_is_no_profile_here(ledger: Ledger, here: Installation, tmp_path: Path) -> None:
     with pytest.raises(FlowError, match="no profile"):
         arrive(ledger, arrival(profileId=str(tmp_path / "loose.yaml")), here)

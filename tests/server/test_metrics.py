@@ -280,6 +280,7 @@ def test_a_ledger_that_is_away_does_not_hide_the_other_numbers(running: Running)
 def test_only_this_machine_is_told_unless_a_network_is_named(start: Callable[..., Any]) -> None:
     with start() as running:
         foreign = httpx.get(f"{running.url}/metrics", headers={"Host": "rebound.example"})
+        assert httpx.get(f"{running.url}/metrics", headers={"Host": "["}).status_code == 403
         assert foreign.status_code == 403
         assert foreign.json()["code"] == "ERR_EXPORT_FORBIDDEN"
     with start(metrics=Exposure(networks=networks(["127.0.0.0/8"]))) as running:

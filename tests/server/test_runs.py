@@ -460,6 +460,8 @@ ELSEWHERE = {
     "a page of another server on this machine": {"Origin": "http://127.0.0.1:1"},
     "a page without an address": {"Origin": "null"},
     "a name that leads to loopback": {"Host": "evil.example"},
+    "a page whose address is none": {"Origin": "http://["},
+    "a host that is none": {"Host": "["},
 }
 
 

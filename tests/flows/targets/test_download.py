@@ -31,6 +31,12 @@ def staging(tmp_path: Path) -> Staging:
     return Staging(tmp_path / "bundles" / "acme")
 
 
+@pytest.mark.parametrize("name", ["../acme", "..", "/tmp", ""])
+def test_nothing_is_staged_outside_of_the_folder_of_bundles(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of a tenant"):
+        Download(Place(bundles=tmp_path / "bundles", tenant=name, layout="zip"))
+
+
 def publish(target: Download, staging: Staging, run_id: str, data: bytes = BYTES) -> Path:
     """Make and send a bundle as a run does; return where it is."""
     with staging.making(run_id) as work:
