@@ -178,8 +178,9 @@ def _away(request: Request, error: Exception) -> Response:
 
 
 def _fault(request: Request, error: Exception) -> Response:
-    trace = request.scope["state"]["trace"].id
-    LOG.error("trace %s: %s %s failed", trace, request.method, request.scope["path"], exc_info=error)
+    state = request.scope["state"]
+    # Not the path: the one of a ticket is as good as a token.
+    LOG.error("trace %s: %s %s failed", state["trace"].id, request.method, state.get("route", "-"), exc_info=error)
     return _problem(request, Problem(500, INTERNAL, "something went wrong here; the log has the trace"))
 
 

@@ -41,6 +41,10 @@ TRANSLATED = tuple(
 """Addresses that lead to others, or that count as global though nobody there is to be told anything."""
 
 
+UNREACHABLE = "its name leads to no public address"
+"""Said of every name that is not connected to: whether a name server of ours knows it is nobody's business."""
+
+
 class TargetError(Exception):
     """A webhook may not lead there; the text says why, and tells nothing of our networks."""
 
@@ -90,10 +94,8 @@ class Egress:
             TargetError: One of them is not, or there is none.
         """
         found = [ipaddress.ip_address(text) for text in addresses]
-        if not found:
-            raise TargetError("its name has no address")
-        if not all(self.allows(address) for address in found):
-            raise TargetError("its address is not public")
+        if not found or not all(self.allows(address) for address in found):
+            raise TargetError(UNREACHABLE)
         return [str(address) for address in dict.fromkeys(found)]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from ledger.times import DAY_SECONDS
-from server.egress import Egress, TargetError, host_of
+from server.egress import UNREACHABLE, Egress, TargetError, host_of
 
 if TYPE_CHECKING:
     import ssl
@@ -120,7 +120,7 @@ class Sender:
         except TargetError as error:
             return Answer(None, str(error))
         except OSError:
-            return Answer(None, "its name cannot be resolved")
+            return Answer(None, UNREACHABLE)
         except httpx.HTTPError as error:
             return Answer(None, _told(error))
 
@@ -149,7 +149,7 @@ class Sender:
                 except (httpx.ConnectError, httpx.ConnectTimeout):
                     if address == addresses[-1]:
                         raise
-        raise TargetError("its name has no address")
+        raise TargetError(UNREACHABLE)
 
 
 async def _exchange(client: httpx.AsyncClient, request: httpx.Request) -> Answer:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.egress import Egress, TargetError, is_public, networks
+from server.egress import UNREACHABLE, Egress, TargetError, is_public, networks
 from server.sending import MOST_BYTES, Answer, Sender, retry_after
 
 if TYPE_CHECKING:
@@ -83,7 +83,15 @@ def test_an_address_that_is_not_public_is_refused_however_it_is_found(address: s
     with pytest.raises(TargetError):
         Egress().check_url(f"https://{literal}/")
     found = send("https://hooks.example.com/", ["1.1.1.1", address], egress=Egress())
-    assert found == Answer(None, "its address is not public")
+    assert found == Answer(None, UNREACHABLE)
+
+
+def test_nobody_learns_whether_a_name_leads_into_our_networks_or_nowhere() -> None:
+    async def unknown(_host: str, _port: int) -> list[str]:
+        raise OSError("name or service not known")
+
+    inside = send("https://db.internal/", ["10.0.0.7"], egress=Egress())
+    assert inside == send("https://db.internal/", [], egress=Egress()) == send("https://db.internal/", resolve=unknown)
 
 
 @pytest.mark.parametrize("host", ["xn--", "a..b", "x" * 70, "hooks.invalid", "a%00b", "...."])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,6 +12,8 @@ from server import tickets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 NOWHERE = {"ecosystems": ["Nowhere"]}
 
@@ -115,3 +118,21 @@ def test_a_base_that_is_there_is_refused_by_a_profile_that_makes_no_deltas(runni
             "/runs", json={"profileId": "json-raw", "options": {"base": base}}, headers={"X-Stella-Tenant": "other"}
         )
         assert foreign.json()["code"] == "ERR_EXPORT_BASE_MISSING"
+
+
+class Faulty:
+    """Something of the service that fails as nobody expects, once the route is known."""
+
+    profiles = ()
+
+    def headers(self, *_named: str | None) -> dict[str, str]:
+        raise RuntimeError("as nobody expects")
+
+
+def test_a_fault_is_logged_without_the_ticket_that_the_path_holds(
+    start: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with start(outdated=Faulty()) as running, caplog.at_level(logging.ERROR):
+        assert running.http.get("/tickets/as-good-as-a-token").status_code == 500
+    assert "GET /api/export/tickets/{ticket} failed" in caplog.text
+    assert "as-good-as-a-token" not in caplog.text
