@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from server.routing import Endpoint
     from server.service import Service
 
 LOG = logging.getLogger("export_center.server")
@@ -108,12 +109,21 @@ async def _answer(service: Service, table: Table, request: Request) -> Response:
         streamed: Response = await endpoint.handler(service, call, request)
         return streamed
     seconds = wait_seconds(call) if endpoint.waits else 0
-    work = mutate if endpoint.mutation else endpoint.handler
-    arguments = (service, endpoint, call) if endpoint.mutation else (service, call)
-    reply: Reply = await anyio.to_thread.run_sync(work, *arguments)
+    reply = await _reply(service, endpoint, call)
     if service.outdated.profiles and not state["outdated"]:
         state["outdated"] = service.outdated.headers(endpoint.name, profile_named(reply))
     return _response(await _waited(service, call, reply, seconds) if seconds else reply, call)
+
+
+async def _reply(service: Service, endpoint: Endpoint, call: Call) -> Reply:
+    if endpoint.mutation:
+        return await anyio.to_thread.run_sync(mutate, service, endpoint, call)
+    reply: Reply
+    if endpoint.is_async:
+        reply = await endpoint.handler(service, call)
+    else:
+        reply = await anyio.to_thread.run_sync(endpoint.handler, service, call)
+    return reply
 
 
 async def _waited(service: Service, call: Call, reply: Reply, seconds: int) -> Reply:

@@ -1,4 +1,4 @@
-"""What a finished run left: bundle, manifest, provenance, and where copies of the bundle are."""
+"""What finished runs left: bundles, the newest of a profile, manifest, provenance, and where copies of bundles are."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.errors import BundleError
 from bundle.source import open_bundle
-from ledger import distributions
+from ledger import distributions, runs
 from ledger.receipts import EXPIRED, FINISHED
-from ledger.times import format_time
+from ledger.runs import Filters
+from ledger.times import SECOND, format_time
 from server import views
 from server.context import JSON, Reply
-from server.problems import EMPTY, INTERNAL, NO_BUNDLE, Problem, invalid
-from server.runs import ending, find
+from server.problems import EMPTY, INTERNAL, NO_BUNDLE, NOT_FOUND, Problem, invalid
+from server.runs import ending, find, profile_filter, profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,32 @@ if TYPE_CHECKING:
 
 FLAGS = {"true": True, "false": False}
 MEDIA_TYPES = {"tar.zst": "application/zstd", "zip": "application/zip"}
+
+
+def latest(service: Service, call: Call) -> Reply:
+    """Show the newest good bundle of a profile."""
+    call.only()
+    profile_id = call.params["profileId"]
+    profile_of(service, call.caller.tenant, profile_id, inactive=True)
+    with service.ledger.reading() as connection:
+        row = runs.newest_success(connection, call.caller.tenant, Filters(**profile_filter(profile_id)))
+        if row is None:
+            raise Problem(404, NOT_FOUND, f"profile {profile_id} has no bundle yet")
+        targets = distributions.of_runs(connection, [row["run_id"]])[row["run_id"]]
+    mine = next(each for each in targets if each["state"] == "finished")
+    return Reply(
+        body={
+            "profileId": profile_id,
+            "runId": row["run_id"],
+            "endedAt": format_time(row["ended_at"]),
+            "ageSeconds": (call.now - row["ended_at"]) // SECOND,
+            "records": row["records"],
+            "contentDigest": row["content_digest"],
+            "sha256": mine["sha256"],
+            "sizeBytes": mine["size_bytes"],
+            "links": {**views.links(row["run_id"]), "download": mine["location"]},
+        }
+    )
 
 
 def list_distributions(service: Service, call: Call) -> Reply:

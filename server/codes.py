@@ -23,7 +23,9 @@ CODES = {
         (400,), "A field, parameter or header is not as it should be.", "`field` and `message`, one for each"
     ),
     problems.NO_PROFILE: Code((404,), "The tenant has no such profile that could be run."),
-    problems.TOO_MANY_RUNS: Code((429,), "The tenant has as many active runs as it may have.", "`retryAfterSeconds`"),
+    problems.TOO_MANY_RUNS: Code(
+        (429,), "The tenant has as many active runs, or dry runs at once, as it may have.", "`retryAfterSeconds`"
+    ),
     problems.ADAPTER: Code((502,), "An adapter failed, or evidence could not be read."),
     problems.SIGNING: Code((500,), "The bundle could not be signed."),
     problems.DISTRIBUTION: Code((502,), "A target could not be served.", "`driver` and `reason`"),

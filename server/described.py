@@ -177,7 +177,9 @@ FACTS = {
     "POST /profiles/{profileId}:archive": Facts(text="Runs and bundles stay; new runs are refused.", errors=(409, 422)),
     "POST /profiles/{profileId}:restore": Facts(text="Undoes :archive.", errors=(409, 422)),
     "POST /runs:plan": Facts(
-        text="Nothing is made and nothing is charged.", errors=(404, 422, 502), example="submission"
+        text="Nothing is made and nothing is charged. A tenant has one at once.",
+        errors=(404, 422, 429, 502),
+        example="submission",
     ),
     "GET /runs/{runId}": Facts(
         text="Retry-After says when it is worth another look, while the run is not over.",
@@ -191,7 +193,7 @@ FACTS = {
         example="reason",
     ),
     "POST /runs/{runId}:retry": Facts(
-        text="A new run with the selectors and options of the old one.",
+        text="A new run with the selectors and options of the old one, checked like any other.",
         gives=("Location", "Retry-After"),
         errors=(409, 429),
     ),

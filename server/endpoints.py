@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server import answers, bundles, downloads, more_runs, profiles, runs, streaming, tickets, webhooks
+from server import answers, bundles, downloads, dry_runs, profiles, retries, runs, streaming, tickets, webhooks
 from server.models import CancelRequest, ProfileFields, ReplayRequest, RunRequest, WebhookRequest
 from server.reference import with_reference
 from server.routing import Endpoint, Scope
@@ -25,7 +25,7 @@ _ROWS = (
         response=answers.SubmittedRun,
     ),
     Endpoint(
-        method="POST", path=f"{BASE}/runs:plan", handler=more_runs.plan, scope=Scope.RUN,
+        method="POST", path=f"{BASE}/runs:plan", handler=dry_runs.plan, scope=Scope.RUN, is_async=True,
         summary="Count what a run would take.", request=RunRequest,
         response=answers.Plan,
     ),
@@ -35,7 +35,7 @@ _ROWS = (
         response=answers.Run,
     ),
     Endpoint(
-        method="POST", path=f"{RUN}:retry", before=more_runs.prepare_retry, handler=runs.take, scope=Scope.RUN,
+        method="POST", path=f"{RUN}:retry", before=retries.prepare, handler=runs.take, scope=Scope.RUN,
         mutation=True, status=202,
         summary="Do a run that failed or was canceled once more.",
         response=answers.SubmittedRun,
@@ -79,7 +79,7 @@ _ROWS = (
         summary="Take a profile into use again.", mutation=True, response=answers.ProfileState,
     ),
     Endpoint(
-        method="GET", path=f"{PROFILE}/latest", handler=more_runs.latest, scope=Scope.READ,
+        method="GET", path=f"{PROFILE}/latest", handler=bundles.latest, scope=Scope.READ,
         summary="Show the newest good bundle of a profile.",
         response=answers.Latest,
     ),

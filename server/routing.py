@@ -46,6 +46,7 @@ class Endpoint:
         scope: What the token must allow; None when no token is asked for.
         waits: Whether it takes ``?wait=``, for the end of the run that it answers with.
         mutation: Whether it changes something, and so takes an Idempotency-Key.
+        is_async: Whether the handler is asynchronous, and takes threads itself when it needs them.
         streams: Whether the handler is asynchronous, gets the Starlette request too, and returns its own response.
         summary: One sentence for the description.
         request: Model of the body, for the description.
@@ -60,6 +61,7 @@ class Endpoint:
     scope: Scope | None
     summary: str
     mutation: bool = False
+    is_async: bool = False
     streams: bool = False
     waits: bool = False
     before: Callable[..., Any] | None = None

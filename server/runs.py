@@ -62,21 +62,7 @@ def prepare(service: Service, call: Call) -> Ready:
     call.only("wait")
     asked = checked(RunRequest, call.json())
     loaded = check(service, call, asked)
-    submission = Submission(
-        tenant=call.caller.tenant,
-        profile_id=asked.profile_id,
-        profile_base=loaded.profile.profile_id,
-        profile_revision=loaded.revision,
-        profile_commit=loaded.commit,
-        selectors=asked.selectors,
-        policy_snapshot_id=snapshot_of(loaded, asked),
-        options=asked.options.model_dump(by_alias=True, exclude_none=True),
-        priority=asked.options.priority,
-        created_by=call.caller.subject,
-        trace_id=call.trace.id,
-        trace_parent=call.trace.parent,
-    )
-    return Ready(submission, loaded.profile.distribution)
+    return ready(call, asked, loaded)
 
 
 def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
@@ -98,9 +84,29 @@ def check(service: Service, call: Call, asked: RunRequest) -> LoadedProfile:
     return loaded
 
 
-def take(service: Service, call: Call, connection: Connection, ready: Ready) -> Reply:
+def ready(call: Call, asked: RunRequest, loaded: LoadedProfile, *, retry_of: str | None = None) -> Ready:
+    """Return the run that a checked submission is to be."""
+    submission = Submission(
+        tenant=call.caller.tenant,
+        profile_id=asked.profile_id,
+        profile_base=loaded.profile.profile_id,
+        profile_revision=loaded.revision,
+        profile_commit=loaded.commit,
+        selectors=asked.selectors,
+        policy_snapshot_id=snapshot_of(loaded, asked),
+        options=asked.options.model_dump(by_alias=True, exclude_none=True),
+        priority=asked.options.priority,
+        created_by=call.caller.subject,
+        trace_id=call.trace.id,
+        trace_parent=call.trace.parent,
+        retry_of=retry_of,
+    )
+    return Ready(submission, loaded.profile.distribution)
+
+
+def take(service: Service, call: Call, connection: Connection, wanted: Ready) -> Reply:
     """Take a run in, or say why not."""
-    submission, kinds = ready
+    submission, kinds = wanted
     try:
         run_id = runs.submit(connection, submission, limits=service.limits, now=call.now)
     except (QuotaError, TooManyRunsError) as error:

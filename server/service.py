@@ -10,6 +10,7 @@ from ledger.vault import Vault
 from server.egress import Egress
 from server.metrics.process import Meters
 from server.outdated import Declared
+from server.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,7 @@ class Service:
         origins: Whose pages may call.
         outdated: What was declared out of date.
         meters: What this process counts.
+        dry_runs: Places for dry runs.
         ready: Named checks for /readyz; each returns None, or what is wrong.
     """
 
@@ -72,6 +74,7 @@ class Service:
     origins: frozenset[str] = frozenset()
     outdated: Declared = field(default_factory=Declared)
     meters: Meters = field(default_factory=Meters)
+    dry_runs: Places = field(default_factory=Places)
     ready: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
 
     def dry_run_request(self, profile: str, tenant: str) -> dict[str, Any]:

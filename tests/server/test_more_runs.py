@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from ledger.times import SECOND
-from server import tickets
+from server import dry_runs, tickets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +63,46 @@ def test_what_failed_is_done_again_and_what_succeeded_is_not(running: Any) -> No
     running.ended(good)
     refused = running.http.post(f"/runs/{good}:retry")
     assert (refused.status_code, refused.json()["code"]) == (409, "ERR_EXPORT_CONFLICT")
+
+
+def test_what_is_done_again_is_checked_as_what_is_done_for_the_first_time(running: Any) -> None:
+    daily = {"name": "Daily", "kind": "json", "variant": "policy", "include": ["advisories"]}
+    made = running.http.post("/profiles", json={**daily, "policySnapshotMode": "optional"})
+    assert made.status_code == 201, made.text
+    failed = running.submit(profileId="prof-daily", selectors=NOWHERE)
+    running.ended(failed)
+    changed = running.http.patch("/profiles/prof-daily", json={"policySnapshotMode": "required"})
+    assert changed.status_code == 200, changed.text
+    refused = running.http.post(f"/runs/{failed}:retry")
+    assert (refused.status_code, refused.json()["details"][0]["field"]) == (400, "policySnapshotId"), refused.text
+
+
+def test_a_tenant_has_one_dry_run_at_once_and_others_have_theirs(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, go = threading.Semaphore(0), threading.Event()
+
+    def wait_for_go(_request: object) -> dict[str, int]:
+        began.release()
+        go.wait(30)
+        return {"records": 1}
+
+    monkeypatch.setattr(dry_runs, "_dry_run", wait_for_go)
+
+    def plan(tenant: str) -> httpx.Response:
+        asked = {"profileId": "json-raw"}
+        answer: httpx.Response = running.http.post("/runs:plan", json=asked, headers={"X-Stella-Tenant": tenant})
+        return answer
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(plan, "acme")
+        assert began.acquire(timeout=30)
+        refused = plan("acme")
+        second = pool.submit(plan, "globex")
+        both_began = began.acquire(timeout=30)
+        go.set()
+        assert both_began
+    assert (refused.status_code, refused.json()["code"]) == (429, "ERR_EXPORT_003")
+    assert int(refused.headers["retry-after"]) == refused.json()["details"][0]["retryAfterSeconds"]
+    assert [first.result().status_code, second.result().status_code, plan("acme").status_code] == [200, 200, 200]
 
 
 def test_the_newest_good_bundle_of_a_profile(running: Any) -> None:
