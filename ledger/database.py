@@ -23,7 +23,7 @@ from ledger.tables import METADATA
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.exc import OperationalError
 
 BUSY_MS = 10_000
@@ -73,6 +73,8 @@ class Ledger:
         with self._timing("read"), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
             connection.rollback()
 
@@ -109,12 +111,13 @@ def open_ledger(url: str, *, timed: Callable[[str, float], object] = _untold) ->
     Raises:
         LedgerError: It cannot be opened.
     """
+    address = _parsed(url)
     try:
-        engine = _engine(url)
+        engine = _engine(address)
         _complete(engine)
-    except (SQLAlchemyError, ArgumentError, OSError) as error:
+    except (SQLAlchemyError, OSError) as error:
         raise LedgerError(
-            f"the ledger {make_url(url).render_as_string() if '://' in url else url} cannot be opened: {_why(error)}",
+            f"the ledger {_shown(address)} cannot be opened: {_why(error)}",
             advice="Check the setting `ledger`, and that the database is there and may be written.",
         ) from error
     return Ledger(engine, timed)
@@ -153,15 +156,30 @@ def _why(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
 
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
+def _shown(url: URL) -> str:
+    """Return an address without what may be a secret in it."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # Neither the address nor what is wrong with it: somewhere in there may be a password.
+        raise LedgerError(
+            "the address of the ledger is none", advice="Use sqlite:///PATH or postgresql://USER@HOST/NAME."
+        ) from None
+
+
+def _engine(parsed: URL) -> Engine:
     if parsed.drivername in ("postgresql", "postgres"):
         patience = {"options": f"-c lock_timeout={BUSY_MS}", "connect_timeout": CONNECT_SECONDS}
         address = parsed.set(drivername="postgresql+psycopg")
         return create_engine(address, pool_pre_ping=True, **POOL, connect_args=patience)
     if parsed.drivername != "sqlite" or not parsed.database:
         raise LedgerError(
-            f"the ledger {url} is of an unknown kind", advice="Use sqlite:///PATH or postgresql://USER@HOST/NAME."
+            f"the ledger {_shown(parsed)} is of an unknown kind",
+            advice="Use sqlite:///PATH or postgresql://USER@HOST/NAME.",
         )
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, **POOL, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})

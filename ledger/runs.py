@@ -130,7 +130,7 @@ def of_flow_run(connection: Connection, flow_run_id: str) -> str | None:
 
 
 def lock_tenant(connection: Connection, tenant: str) -> None:
-    """Let one submission of a tenant count at a time; SQLite has one writer anyway."""
+    """Let one who adds to what a tenant has count at a time; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 7))"), {"tenant": tenant})
 

@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from ledger.dead_letters import PING
 from ledger.errors import TooManyWebhooksError, UnknownWebhookError
+from ledger.runs import lock_tenant
 from ledger.tables import DELIVERIES, SUBSCRIPTIONS, WEBHOOKS
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def create(connection: Connection, asked: Registration, *, now: int) -> None:
     Raises:
         TooManyWebhooksError: The tenant has MOST.
     """
+    lock_tenant(connection, asked.tenant)
     mine = select(func.count()).select_from(WEBHOOKS).where(WEBHOOKS.c.tenant == asked.tenant)
     if connection.execute(mine).scalar_one() >= MOST:
         raise TooManyWebhooksError(f"tenant {asked.tenant} has {MOST} webhooks, which is all it may have")

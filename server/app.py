@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ledger.tables import TERMINAL
@@ -154,10 +154,13 @@ def _caller(service: Service, scope: str, request: Request) -> Caller:
 
 async def _body(request: Request, limit: int) -> bytes:
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise Problem(413, REQUEST, f"the body is larger than {limit} bytes")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limit:
+                raise Problem(413, REQUEST, f"the body is larger than {limit} bytes")
+    except ClientDisconnect as error:
+        raise Problem(400, REQUEST, "the request was broken off") from error
     return bytes(body)
 
 

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from server.problems import REQUEST, VALIDATION, Problem, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.datastructures import Headers, QueryParams
 
     from server.caller import Caller
 
-_TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TRACE_PARENT = re.compile(r"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+"""Version 00 ends after the flags; later ones may go on, and no version is ff."""
 _CHARSET = re.compile(r'(?:^|;)\s*charset="?([^\s;"]+)')
 
+TRACE_PARENT_LENGTH = 55
 JSON = "application/json; charset=utf-8"
 LARGEST_KEPT = 100_000
+DEEPEST = 64
+"""Levels of a body; nothing that is asked for has ten."""
 MAX_PAGE_SIZE = 200
 MAX_PAGE = 10**9
 
@@ -37,7 +41,7 @@ def trace_of(header: str | None) -> Trace:
     """Return the caller's trace, or a new one when it has none that is well-formed."""
     found = _TRACE_PARENT.fullmatch(header or "")
     if found:
-        return Trace(found[1], found[0])
+        return Trace(found[1], found[0][:TRACE_PARENT_LENGTH])
     made = secrets.token_hex(16)
     return Trace(made, f"00-{made}-{secrets.token_hex(8)}-01")
 
@@ -87,8 +91,7 @@ class Call:
             ) from error
         if not isinstance(value, dict):
             raise invalid("", "the body must be a JSON object")
-        if _has_nul(value):
-            raise invalid("", "the body has a text with the character U+0000")
+        _require_plain(value)
         return value
 
     def page(self) -> tuple[int, int]:
@@ -134,11 +137,25 @@ def _require_json(content_type: str) -> None:
         raise Problem(415, REQUEST, f"the body is in {charset[1]}; expected UTF-8")
 
 
-def _has_nul(value: object) -> bool:
-    """Whether a text in there has a character that PostgreSQL cannot keep."""
+def _require_plain(value: object) -> None:
+    """Refuse what PostgreSQL cannot keep, and what is nested so deep that whoever walks through it may fall.
+
+    Raises:
+        Problem: There is such a thing.
+    """
+    level, depth = [value], 0
+    while level:
+        if depth > DEEPEST:
+            raise invalid("", f"the body is nested deeper than {DEEPEST} levels")
+        if any("\0" in each for each in level if isinstance(each, str)):
+            raise invalid("", "the body has a text with the character U+0000")
+        level, depth = [inner for each in level for inner in _inside(each)], depth + 1
+
+
+def _inside(value: object) -> Iterable[object]:
     if isinstance(value, dict):
-        return any(_has_nul(each) for each in (*value, *value.values()))
-    return any(map(_has_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+        return (*value, *value.values())
+    return value if isinstance(value, list) else ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -250,3 +251,26 @@ def test_a_tenant_has_so_many_webhooks_and_no_more(box: Outbox, monkeypatch: pyt
     box.webhook()
     with pytest.raises(TooManyWebhooksError):
         box.webhook()
+
+
+def test_who_adds_a_webhook_waits_for_who_is_adding_one(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "MOST", 1)
+    asked = [
+        Registration(
+            tenant="acme", webhook_id=f"wh-{number}", target_url="https://hooks.example/", secret=b"sealed",
+            events=("run.succeeded",), created_by="user:ops",
+        )
+        for number in range(2)
+    ]  # fmt: skip
+
+    def add() -> None:
+        with box.ledger.writing() as connection:
+            webhooks.create(connection, asked[1], now=box.noon)
+
+    with ThreadPoolExecutor() as pool:
+        with box.ledger.writing() as connection:
+            webhooks.create(connection, asked[0], now=box.noon)
+            second = pool.submit(add)
+            wait([second], timeout=1)
+        with pytest.raises(TooManyWebhooksError):
+            second.result()

@@ -142,6 +142,33 @@ def test_a_ledger_that_cannot_be_opened_is_told(url: str) -> None:
         open_ledger(url)
 
 
+SECRETS = {
+    "the password of a kind that is unknown": "postgresql+psycopg://user:s3cret@127.0.0.1/name",
+    "a password in the query": "postgresql://127.0.0.1:1/name?password=s3cret",
+    "a password before a port that is none": "postgresql://user:s3cret@127.0.0.1:port/name",
+    "a password that is not quoted": "postgresql://user:x@y:s3cret@127.0.0.1:1/name",
+}
+
+
+@pytest.mark.parametrize("what", SECRETS)
+def test_an_error_does_not_tell_a_ledgers_password(what: str) -> None:
+    with pytest.raises(LedgerError) as caught:
+        open_ledger(SECRETS[what])
+    assert "s3cret" not in f"{caught.value} {caught.value.advice}"
+
+
+def test_a_reader_sees_one_state_whatever_is_written_meanwhile(
+    ledger: Ledger, make_submission: Callable[..., Submission], noon: int
+) -> None:
+    with ledger.reading() as reader:
+        before = runs.page(reader, "acme", Filters(), offset=0, limit=1)
+        with ledger.writing() as connection:
+            runs.submit(connection, make_submission(), limits=Limits(), now=noon)
+        assert runs.page(reader, "acme", Filters(), offset=0, limit=1) == before
+    with ledger.reading() as reader:
+        assert runs.page(reader, "acme", Filters(), offset=0, limit=1) != before
+
+
 def test_a_run_that_the_engine_began_is_taken_in_once_by_however_many_and_is_not_dispatched(
     ledger: Ledger, make_submission: Callable[..., Submission], noon: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
@@ -18,6 +19,8 @@ from bundle.keys import load_public_key, signer_from_uri
 from bundle.verify import verify
 from ledger import dispatch, states
 from ledger.runs import Limits
+from server.app import make_app
+from server.context import trace_of
 from server.engine import Surroundings
 from server.running import clock
 
@@ -284,6 +287,9 @@ BAD = {
     "no policy snapshot where one is required": (b'{"profileId":"json-policy"}', 400, "ERR_EXPORT_001"),
     "an unknown priority": (b'{"profileId":"json-raw","options":{"priority":"urgent"}}', 400, "ERR_EXPORT_001"),
     "a time that is none": (b'{"profileId":"json-raw","options":{"asOf":"today"}}', 400, "ERR_EXPORT_001"),
+    "objects in objects in objects": (b'{"a":' * 700 + b"1" + b"}" * 700, 400, "ERR_EXPORT_001"),
+    "lists in lists in lists": (b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", 400, "ERR_EXPORT_001"),
+    "a character that no ledger keeps": (b'{"profileId":[{"a":["\\u0000"]}]}', 400, "ERR_EXPORT_001"),
     "more than a mebibyte": (b'{"profileId":"' + b"x" * (1 << 20) + b'"}', 413, "ERR_EXPORT_REQUEST"),
 }
 
@@ -506,3 +512,39 @@ def test_a_list_is_narrowed_to_a_profile_or_to_one_revision_of_it(running: Any) 
         for wanted in ("json-raw", "json-raw@1", "json-raw@2", "json-policy")
     }
     assert found == {"json-raw": [run_id], "json-raw@1": [run_id], "json-raw@2": [], "json-policy": []}
+
+
+_TRACE, _PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACES = {
+    "of version 00": (f"00-{_TRACE}-{_PARENT}-01", f"00-{_TRACE}-{_PARENT}-01"),
+    "of a later version": (f"01-{_TRACE}-{_PARENT}-01", f"01-{_TRACE}-{_PARENT}-01"),
+    "of a later version that goes on": (f"01-{_TRACE}-{_PARENT}-01-{'x' * 300}", f"01-{_TRACE}-{_PARENT}-01"),
+    "of version 00 that goes on": (f"00-{_TRACE}-{_PARENT}-01-xxx", None),
+    "of no version": (f"ff-{_TRACE}-{_PARENT}-01", None),
+}
+
+
+@pytest.mark.parametrize("what", TRACES)
+def test_a_trace_is_taken_over_that_is_well_formed(what: str) -> None:
+    header, parent = TRACES[what]
+    trace = trace_of(header)
+    assert (trace.id == _TRACE, trace.parent) == (parent is not None, parent or trace.parent)
+    assert len(trace.parent) == 55
+
+
+def test_a_client_that_breaks_its_request_off_is_no_fault(running: Any) -> None:
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "POST", "path": "/api/export/runs", "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", running.port),
+    }  # fmt: skip
+    coming = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(make_app(running.service)(scope, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 400
