@@ -8,6 +8,7 @@
   x KeyReusedError         an idempotency key came back with another request
   x UnknownWebhookError    there is no such webhook or message, or none of this tenant
   x TooManyWebhooksError   the tenant has as many webhooks as it may
+  x PendingPingError       the last ping of a webhook was not sent yet
   x VaultError             a secret does not open
 """
 
@@ -70,6 +71,10 @@ class UnknownWebhookError(LedgerError):
 
 class TooManyWebhooksError(LedgerError):
     """The tenant has as many webhooks as it may."""
+
+
+class PendingPingError(LedgerError):
+    """The last ping of a webhook was not sent yet."""
 
 
 class VaultError(LedgerError):

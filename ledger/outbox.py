@@ -1,14 +1,15 @@
 """The outbox of webhooks: what is to be sent is written in the transaction of the event it tells.
 
 So a crash loses nothing; what a crash can do is have a message sent twice, with the same id. A message is claimed
-before it is sent, and its webhook with it: one sender at a time talks to a webhook, however many servers there are.
+before it is sent, and its webhook with it: one sender at a time talks to a webhook, however many servers there are, and
+few at a time to those of one tenant, so slow receivers of one do not keep all senders from the others'.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import String, and_, delete, insert, literal, or_, select, true, update
+from sqlalchemy import String, and_, delete, func, insert, literal, or_, select, true, update
 
 from ledger.dead_letters import PING, disable, record
 from ledger.tables import DELIVERIES, EVENTS, RUNS, SUBSCRIPTIONS, WEBHOOKS
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 60
 """A server that dies while it sends is replaced after so long; no sending takes longer."""
+
+MOST_OF_A_TENANT = 2
+"""So many webhooks of a tenant are sent to at a time, half of what a server can; one more for each server that claims
+in the same instant."""
 
 DEAD_STREAK = 3
 """So many dead letters without a success between them disable a webhook."""
@@ -86,8 +91,16 @@ def _due(now: int) -> ColumnElement[bool]:
 
 def _awake(now: int) -> Select[Any]:
     due = select(DELIVERIES.c.message_id).where(_due(now)).correlate(WEBHOOKS).exists()
+    free = (WEBHOOKS.c.not_before <= now, WEBHOOKS.c.tenant.not_in(_occupied(now)), due)
     # The one that was sent to longest ago: a long backlog of one does not keep the others waiting.
-    return select(WEBHOOKS).where(WEBHOOKS.c.not_before <= now, due).order_by(WEBHOOKS.c.not_before).limit(1)
+    return select(WEBHOOKS).where(*free).order_by(WEBHOOKS.c.not_before).limit(1)
+
+
+def _occupied(now: int) -> Select[Any]:
+    """Return the tenants who have as many senders as they may."""
+    at_work = WEBHOOKS.alias()
+    many = func.count() >= MOST_OF_A_TENANT
+    return select(at_work.c.tenant).where(at_work.c.sending_until > now).group_by(at_work.c.tenant).having(many)
 
 
 def is_due(connection: Connection, *, now: int) -> bool:
@@ -116,7 +129,8 @@ def claim(connection: Connection, *, now: int) -> Message | None:
     until, turn = now + LEASE_SECONDS * SECOND, row["claim"] + 1
     mine = _mine(row["webhook_id"], row["message_id"])
     connection.execute(update(DELIVERIES).where(mine).values(next_at=until, claim=turn))
-    connection.execute(update(WEBHOOKS).where(WEBHOOKS.c.webhook_id == row["webhook_id"]).values(not_before=until))
+    lease = {"not_before": until, "sending_until": until}
+    connection.execute(update(WEBHOOKS).where(WEBHOOKS.c.webhook_id == row["webhook_id"]).values(**lease))
     found = {**webhook, **row, "claim": turn, "data": _data(connection, row["run_id"], row["seq"])}
     return Message(**{name: found[name] for name in Message._fields})
 
@@ -208,6 +222,7 @@ def _note(connection: Connection, sent: Message, attempt: Attempt, values: Mappi
 def _release(connection: Connection, sent: Message, attempt: Attempt, *, until: int, now: int, **values: Any) -> None:
     noted = {
         "not_before": until,
+        "sending_until": None,
         "last_at": now,
         "last_message": sent.message_id,
         "last_status": attempt.status,

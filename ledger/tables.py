@@ -211,6 +211,7 @@ WEBHOOKS = Table(
     Column("created_by", String(512), nullable=False),
     Column("dead_streak", Integer, nullable=False),  # dead letters since the last success
     Column("not_before", BigInteger, nullable=False),  # nobody sends to it earlier: it is being sent to, or wants rest
+    Column("sending_until", BigInteger),  # it is being sent to, until then at most; null when it is not
     Column("last_at", BigInteger),
     Column("last_message", String(128)),
     Column("last_status", Integer),

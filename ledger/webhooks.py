@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, insert, select, update
 
 from ledger.dead_letters import PING
-from ledger.errors import TooManyWebhooksError, UnknownWebhookError
+from ledger.errors import PendingPingError, TooManyWebhooksError, UnknownWebhookError
 from ledger.runs import lock_tenant
 from ledger.tables import DELIVERIES, SUBSCRIPTIONS, WEBHOOKS
 
@@ -108,7 +108,16 @@ def enable(connection: Connection, webhook_id: str) -> None:
 
 
 def ping(connection: Connection, webhook_id: str, *, now: int) -> str:
-    """Write one message that tells nothing, to be sent once; return its id."""
+    """Write one message that tells nothing, to be sent once; return its id.
+
+    Raises:
+        PendingPingError: The last one was not sent yet.
+    """
+    # Whoever pings has the webhook's row: of two at once, one sees the other's.
+    connection.execute(select(WEBHOOKS.c.webhook_id).where(WEBHOOKS.c.webhook_id == webhook_id).with_for_update())
+    waiting = (DELIVERIES.c.webhook_id == webhook_id, DELIVERIES.c.event == PING, DELIVERIES.c.state == "pending")
+    if connection.execute(select(DELIVERIES.c.message_id).where(*waiting)).first() is not None:
+        raise PendingPingError(f"the last ping of webhook {webhook_id} is still to be sent")
     message_id = f"msg-ping-{secrets.token_hex(10)}"
     values = {"webhook_id": webhook_id, "message_id": message_id, "event": PING, "state": "pending"}
     connection.execute(insert(DELIVERIES).values(**values, attempts=0, claim=0, next_at=now, created_at=now))

@@ -240,7 +240,8 @@ FACTS = {
         text="Without messageId, all of them. A disabled webhook is enabled first.", gives=("Retry-After",)
     ),
     "POST /webhooks/{webhookId}:ping": Facts(
-        text="The webhook's lastDelivery says how it went.", gives=("Retry-After",)
+        text="The webhook's lastDelivery says how it went. While one is still to be sent, there is no other: 409.",
+        gives=("Retry-After",),
     ),
     "GET /openapi.json": Facts(
         headers=(CONDITIONS[3],), gives=("ETag",), media={JSON: None}, also={304: "The client has it already."}

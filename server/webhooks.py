@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from ledger import webhooks
-from ledger.errors import TooManyWebhooksError, UnknownWebhookError
+from ledger.errors import PendingPingError, TooManyWebhooksError, UnknownWebhookError
 from ledger.times import format_time
 from ledger.webhooks import Registration
 from server.auditing import note
@@ -116,7 +116,10 @@ def replay(service: Service, call: Call, connection: Connection) -> Reply:  # no
 def ping(service: Service, call: Call, connection: Connection) -> Reply:  # noqa: ARG001 - every mutation is called so
     """Send a message that tells nothing, once; it is sent to disabled webhooks too."""
     webhook_id = _find(connection, call)["webhook_id"]
-    message_id = webhooks.ping(connection, webhook_id, now=call.now)
+    try:
+        message_id = webhooks.ping(connection, webhook_id, now=call.now)
+    except PendingPingError as error:
+        raise Problem(409, CONFLICT, error.message, headers=SOON) from error
     note(call, connection, "webhook.ping", webhook_id, {"messageId": message_id})
     return Reply(status=202, body={"webhookId": webhook_id, "messageId": message_id}, headers=SOON)
 

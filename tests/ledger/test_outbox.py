@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from ledger import audit, events, outbox, runs, states, webhooks
 from ledger.dead_letters import disable
-from ledger.errors import TooManyWebhooksError, UnknownWebhookError
+from ledger.errors import PendingPingError, TooManyWebhooksError, UnknownWebhookError
 from ledger.outbox import Attempt
 from ledger.runs import Limits
 from ledger.tables import DELIVERIES, EVENTS
@@ -122,6 +122,23 @@ def test_one_sender_at_a_time_talks_to_a_webhook_until_its_lease_ends(box: Outbo
         assert not outbox.succeed(connection, again, Attempt(200), now=later), "once"
 
 
+def test_slow_receivers_of_a_tenant_do_not_keep_senders_from_the_others(box: Outbox) -> None:
+    for _ in range(9):
+        box.webhook("run.accepted")
+    box.submit()
+    first, second = box.claimed(), box.claimed()
+    assert box.claim() is None, "two senders are what a tenant may have"
+    foreign = box.webhook("run.accepted", tenant="globex")
+    box.submit(tenant="globex")
+    assert box.claimed().webhook_id == foreign
+    with box.ledger.writing() as connection:
+        assert outbox.retry(connection, first, REFUSED, delay=5 * SECOND, rest=0, now=box.noon)
+    third = box.claimed()
+    assert third.webhook_id not in (first.webhook_id, second.webhook_id), "one that was not sent to yet"
+    assert box.claim() is None
+    assert box.claim(box.noon + outbox.LEASE_SECONDS * SECOND), "whoever took the others is gone"
+
+
 def test_a_webhook_that_wants_rest_gets_nothing_and_others_do(box: Outbox) -> None:
     tired = box.webhook("run.accepted")
     box.submit()
@@ -209,7 +226,11 @@ def test_a_ping_is_sent_once_even_to_a_disabled_webhook_and_leaves_no_letter(box
         message_id = webhooks.ping(connection, webhook_id, now=box.noon)
     message = box.claimed()
     assert (message.message_id, message.event, message.data) == (message_id, "webhook.ping", "{}")
+    with box.ledger.writing() as connection, pytest.raises(PendingPingError):
+        webhooks.ping(connection, webhook_id, now=box.noon)
     assert box.die(message)
+    with box.ledger.writing() as connection:
+        assert webhooks.ping(connection, webhook_id, now=box.noon) != message_id
     found = box.found(webhook_id)
     assert (found["dead"], found["dead_streak"], found["last_message"]) == (0, 0, message_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -226,6 +227,18 @@ def test_a_ping_comes_at_once_and_tells_nothing(running: Any, receiver: Any) -> 
     assert told.headers["webhook-id"] == answer.json()["messageId"]
     body = Webhook(made["secret"]).verify(told.body, dict(told.headers))
     assert (body["type"], body["data"]) == ("webhook.ping", {"webhookId": made["webhookId"]})
+
+
+def test_a_ping_is_refused_while_another_is_being_sent(running: Any, receiver: Any) -> None:
+    began, go = threading.Event(), threading.Event()
+    receiver.before = lambda: began.set() or go.wait(10)
+    ping = f"/webhooks/{create(running, targetUrl=receiver.url)['webhookId']}:ping"
+    assert running.http.post(ping).status_code == 202
+    assert began.wait(15)
+    refused = running.http.post(ping)
+    go.set()
+    assert (refused.status_code, refused.json()["code"]) == (409, "ERR_EXPORT_CONFLICT")
+    assert refused.headers["retry-after"] == "1"
 
 
 def test_what_waits_is_sent_by_the_next_server(start: Any, receiver: Any) -> None:
