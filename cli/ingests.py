@@ -11,7 +11,7 @@ from cli.errors import UsageError
 from cli.exits import FAILED
 from cli.options import PATH, format_option
 from cli.output import note, show
-from cli.rim import now, settings, store_root
+from cli.rim import made_home, now, settings, store_root
 from cli.tracing import timing
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run_ingest(
         def show_progress(documents: int, size: int) -> None:
             bar.update(task, detail=f"{documents:,} documents, {size / 1e6:,.0f} MB")
 
-        return put(Store(store_root(configured.home)), paths, wishes, progress=show_progress)
+        return put(Store(store_root(made_home(configured.home))), paths, wishes, progress=show_progress)
 
 
 def _print_report(report: IngestReport, wanted: str | None, tenant: str | None) -> None:

@@ -10,7 +10,7 @@ import click
 from cli.errors import UsageError
 from cli.options import format_option
 from cli.output import note, show
-from cli.rim import DEFAULT_KEY, key_folder, now, own_key_uri, settings
+from cli.rim import DEFAULT_KEY, key_folder, made_home, now, own_key_uri, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def generate(name: str, algorithm: str, wanted: str | None) -> None:
     from bundle.keyfiles import save_key_pair
     from bundle.keys import generate_key_pair
 
-    folder = key_folder(settings().home)
+    folder = key_folder(made_home(settings().home))
     save_key_pair(folder, name, generate_key_pair(ALGORITHMS[algorithm]))
     show(_described(folder / f"{name}.pub"), wanted)
 

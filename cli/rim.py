@@ -92,6 +92,12 @@ def open_store() -> Store:
     return Store(store_root(settings().home))
 
 
+def made_home(home: Path) -> Path:
+    """Return a home that is there: a new one is its owner's alone, and the rights of one that was there stay."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
+
+
 def key_folder(home: Path) -> Path:
     """Return where the keys of a home lie."""
     return home / "keys"
@@ -159,7 +165,7 @@ def _development_key(home: Path) -> Path:
     private = key_folder(home) / f"{DEFAULT_KEY}.key"
     if not private.exists():
         try:
-            save_key_pair(key_folder(home), DEFAULT_KEY, generate_key_pair("ecdsa-p256-sha256"))
+            save_key_pair(key_folder(made_home(home)), DEFAULT_KEY, generate_key_pair("ecdsa-p256-sha256"))
         except SigningError:
             if not private.exists():
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.auth.settings import AuthSettings
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @click.command("serve", short_help="Serve the REST API on this machine.")
@@ -51,8 +54,7 @@ def serve(
     from server.running import Serving, serve
 
     settings = rim.settings({name: value for name, value in flags.items() if value != ()})
-    settings.home.mkdir(parents=True, exist_ok=True)
-    rim.key_uri(settings.key, settings.home)
+    rim.key_uri(settings.key, rim.made_home(settings.home))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     here = address_of(host, port)
@@ -81,6 +83,8 @@ def serve(
 
 def _tell(here: str, home: Path, auth: AuthSettings | None) -> None:
     note(f"serving {here}/api/export, home {home}")
+    if home.stat().st_mode & OTHERS:
+        note(f"warning: other users of this machine may look into {home}\n`chmod 700` it: it is all tenants'.")
     if auth is not None:
         schemes = "DPoP, or Bearer with a proof" if auth.accept_bearer else "DPoP only"
         nonces = "with nonces" if auth.nonces_required else "without nonces"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from contextlib import ExitStack, contextmanager, suppress
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("export_center.server")
 GRACE_SECONDS = 5
+OWNER_ONLY = 0o077
 VAULT_KEY = "webhooks.key"
 BUNDLES = "bundles"
 
@@ -101,6 +103,8 @@ def serve(wanted: Serving) -> None:
         Problem: Authentication is off on an address that others reach.
         LedgerError: The ledger cannot be opened.
     """
+    # What lies in a home is of all tenants; the processes that are started here inherit this.
+    os.umask(OWNER_ONLY)
     if wanted.auth is None:
         require_loopback(wanted.host)
         LOG.warning("%s", WARNING)

@@ -145,6 +145,7 @@ def test_a_bundle_without_a_place_gets_a_name_in_the_home(fresh: Program, sample
     name = f"export-json-raw-{summary['contentDigest'][:12]}.tar.zst"
     assert summary["bundle"] == str(fresh.home / "bundles" / name)
     assert (fresh.home / "keys" / "default.key").stat().st_mode & 0o777 == 0o600
+    assert fresh.home.stat().st_mode & 0o777 == 0o700
     again = fresh.done("export", "json-raw")
     assert (json.loads(again.stdout)["sha256"], again.stderr) == (summary["sha256"], b"")
 
