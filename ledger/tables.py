@@ -2,6 +2,8 @@
 
 Times are whole microseconds since 1970-01-01T00:00:00Z; documents are JSON texts. Whether a run is over says its status
 alone. The event log is append-only: (run, seq) is its key, and whoever comes second with a seq has lost.
+
+A column that a table gets later may be null, or has a ``server_default``: ledgers of older versions have rows.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ RUNS = Table(
     Column("flow_run_id", String(36)),  # in Prefect; null until dispatched
     Column("dispatch_at", BigInteger),  # when to try to dispatch (again); null when there is nothing to dispatch
     Column("dispatch_tries", Integer, nullable=False, default=0),
-    Column("losses", Integer, nullable=False, default=0),  # times that the engine lost the run before it began
+    # Times that the engine lost the run before it began.
+    Column("losses", Integer, nullable=False, default=0, server_default="0"),
     Column("progress", Text, nullable=False),
     Column("error_code", String(32)),
     Column("error", Text),  # code, message, details, as in the error model
