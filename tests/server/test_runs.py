@@ -102,6 +102,9 @@ def test_events_come_live_in_order_and_once(running: Any) -> None:
     assert [(each["id"], each["event"], each["data"]) for each in running.events(run_id)] == told
     after = running.http.get(f"/runs/{run_id}/events", headers={"Last-Event-ID": str(len(told))})
     assert after.status_code == 204
+    for form, first in (("sse", "id: 1\n"), ("audit", '{"id":1,')):
+        foreign = running.http.get(f"/runs/{run_id}/events?format={form}", headers={"Last-Event-ID": "9999"})
+        assert foreign.text.startswith(first), "an id that the run never had: all events come"
     with httpx_sse.connect_sse(
         running.http, "GET", f"/runs/{run_id}/events", headers={"Last-Event-ID": str(len(told) - 1)}
     ) as source:
