@@ -12,7 +12,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -34,10 +34,10 @@ from server.routing import Table
 from server.runs import show
 from server.streaming import read_since
 from server.tail import Tail
-from server.waiting import raise_how_it_ended, until_over, wait_seconds
+from server.waiting import raise_how_it_ended, row_of, until_over, wait_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from starlette.routing import Route
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -112,7 +112,11 @@ async def _answer(service: Service, table: Table, request: Request) -> Response:
     reply = await _reply(service, endpoint, call)
     if service.outdated.profiles and not state["outdated"]:
         state["outdated"] = service.outdated.headers(endpoint.name, profile_named(reply))
-    return _response(await _waited(service, call, reply, seconds) if seconds else reply, call)
+    if seconds:
+        read = partial(row_of, service, caller.tenant, _run_of(reply))
+        row = await until_over(request.app.state.tail, read, seconds)
+        reply = await _waited(service, call, reply, row)
+    return _response(reply, call)
 
 
 async def _reply(service: Service, endpoint: Endpoint, call: Call) -> Reply:
@@ -126,19 +130,21 @@ async def _reply(service: Service, endpoint: Endpoint, call: Call) -> Reply:
     return reply
 
 
-async def _waited(service: Service, call: Call, reply: Reply, seconds: int) -> Reply:
-    """Wait for the run that a reply tells of; return how it is then, or the reply itself when that takes too long.
+def _run_of(reply: Reply) -> str:
+    return str(json.loads(reply.content(""))["runId"])
+
+
+async def _waited(service: Service, call: Call, reply: Reply, row: Mapping[str, Any]) -> Reply:
+    """Return how the run that a reply tells of ended, or the reply itself when it did not yet.
 
     Raises:
         Problem: The run failed or was canceled, and the caller submitted it.
     """
-    run_id = json.loads(reply.content(""))["runId"]
-    row = await until_over(service, call.caller.tenant, run_id, seconds)
     if row["status"] not in TERMINAL:
         return reply
     if call.method == "POST":
         raise_how_it_ended(row)
-    now = replace(call, method="GET", params={"runId": run_id}, now=service.clock())
+    now = replace(call, method="GET", params={"runId": row["run_id"]}, now=service.clock())
     return await anyio.to_thread.run_sync(show, service, now)
 
 

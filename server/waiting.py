@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
 from ledger import runs
+from ledger.events import LAST
 from ledger.tables import TERMINAL
 from server.problems import (
     ADAPTER,
@@ -27,13 +28,13 @@ from server.problems import (
 from server.runs import ending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from server.context import Call
     from server.service import Service
+    from server.tail import Tail
 
 LONGEST_SECONDS = 60
-POLL_SECONDS = 0.05
 STATUS_OF = {
     VALIDATION: 400,
     NO_PROFILE: 404,
@@ -58,14 +59,28 @@ def wait_seconds(call: Call) -> int:
     return int(text)
 
 
-async def until_over(service: Service, tenant: str, run_id: str, seconds: int) -> Mapping[str, Any]:
-    """Return a run's row as soon as the run is over, or when the time is up."""
-    end = time.monotonic() + seconds
-    while True:
-        row = await anyio.to_thread.run_sync(_row, service, tenant, run_id)
-        if row["status"] in TERMINAL or time.monotonic() >= end:
-            return row
-        await anyio.sleep(POLL_SECONDS)
+async def until_over(tail: Tail, read: Callable[[], Mapping[str, Any]], seconds: int) -> Mapping[str, Any]:
+    """Return a run's row as soon as the run is over, or when the time is up; meanwhile it waits for events alone.
+
+    Args:
+        tail: Tells the run's events.
+        read: Returns the row as it is; called in a thread.
+        seconds: How long to wait.
+    """
+    row = await anyio.to_thread.run_sync(read)
+    if row["status"] in TERMINAL:
+        return row
+    with anyio.move_on_after(seconds):
+        await _last_event(tail, row["run_id"], row["last_seq"])
+    return await anyio.to_thread.run_sync(read)
+
+
+async def _last_event(tail: Tail, run_id: str, after: int) -> None:
+    """Return when the last event of a run has come."""
+    async with aclosing(tail.follow(run_id, after, anyio.Event())) as told:
+        async for event in told:
+            if event.type in LAST:
+                return
 
 
 def raise_how_it_ended(row: Mapping[str, Any]) -> None:
@@ -82,6 +97,7 @@ def raise_how_it_ended(row: Mapping[str, Any]) -> None:
         raise Problem(status, error["code"], error["message"], details=error["details"])
 
 
-def _row(service: Service, tenant: str, run_id: str) -> Mapping[str, Any]:
+def row_of(service: Service, tenant: str, run_id: str) -> Mapping[str, Any]:
+    """Return a run's row."""
     with service.ledger.reading() as connection:
         return runs.find(connection, run_id, tenant=tenant)
