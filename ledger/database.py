@@ -30,7 +30,7 @@ BUSY_MS = 10_000
 """How long a writer waits for its turn."""
 
 CONNECT_SECONDS = 5
-POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 50}
+POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 35}
 """Connections: as many as there may be threads at once (40 of requests, and those beside them), kept or not."""
 
 LOCK_NOT_AVAILABLE = "55P03"
