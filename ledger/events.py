@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 
 from ledger.errors import UnknownRunError
 from ledger.outbox import enqueue
@@ -18,7 +18,10 @@ from ledger.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+    ReadOnlyColumns = ReadOnlyColumnCollection[str, Any]
 
 ACCEPTED = "run.accepted"
 PROGRESS = "run.progress"
@@ -95,6 +98,12 @@ def latest(connection: Connection, run_ids: list[str]) -> dict[str, Event]:
         .where(EVENTS.c.kind == "run", EVENTS.c.run_id.in_(run_ids))
     )
     return {row[1]: Event(*row) for row in connection.execute(query)}
+
+
+def is_last(events: ReadOnlyColumns, runs: ReadOnlyColumns) -> ColumnElement[bool]:
+    """Return, in SQL, whether an event is the newest of a run."""
+    same = events["run_id"] == runs["run_id"]
+    return and_(same, events["kind"] == "run", events["seq"] == runs["last_seq"])
 
 
 def change_counter(connection: Connection) -> int:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, text, tuple_, update
+from sqlalchemy import func, select, text, update
 
-from ledger import audit
+from ledger import audit, events
 from ledger.receipts import EXPIRED, FAILED, FINISHED
-from ledger.tables import DISTRIBUTIONS, RUNS
+from ledger.tables import DISTRIBUTIONS, EVENTS, RUNS
 from ledger.times import format_time
 
 if TYPE_CHECKING:
@@ -53,15 +53,19 @@ def supersede(connection: Connection, tenant: str, profile_base: str, *, now: in
 def _newer() -> ScalarSelect[int]:
     """Return, in SQL, how many bundles of the same profile and target have been made after a row's."""
     this, runs, rows = RUNS.alias("this"), RUNS.alias("newer"), DISTRIBUTIONS.alias("of_newer")
+    end, ends = EVENTS.alias("end_of_this"), EVENTS.alias("end_of_newer")
     return (
         select(func.count())
         .select_from(this.join(runs, (runs.c.tenant == this.c.tenant) & (runs.c.profile_base == this.c.profile_base)))
         .join(rows, (rows.c.run_id == runs.c.run_id) & (rows.c.type == DISTRIBUTIONS.c.type))
+        .join(end, events.is_last(end.c, this.c))
+        .join(ends, events.is_last(ends.c, runs.c))
         .where(
             this.c.run_id == DISTRIBUTIONS.c.run_id,
             runs.c.status == "success",
             rows.c.state.in_((FINISHED, EXPIRED)),
-            tuple_(runs.c.ended_at, runs.c.run_id) > tuple_(this.c.ended_at, this.c.run_id),
+            # Not by their times: clocks may be put back.
+            ends.c.position > end.c.position,
         )
         .correlate(DISTRIBUTIONS)
         .scalar_subquery()

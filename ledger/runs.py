@@ -10,7 +10,7 @@ from sqlalchemy import exists, func, insert, select, text
 
 from ledger import events, tallies
 from ledger.errors import QuotaError, TooManyRunsError, UnknownRunError
-from ledger.tables import ACTIVE, ARRIVALS, DISTRIBUTIONS, QUOTAS, RUNS, TENANTS
+from ledger.tables import ACTIVE, ARRIVALS, DISTRIBUTIONS, EVENTS, QUOTAS, RUNS, TENANTS
 from ledger.times import day_of, seconds_to_midnight
 
 if TYPE_CHECKING:
@@ -218,7 +218,9 @@ def newest_success(connection: Connection, tenant: str, filters: Filters) -> Map
     """Return the newest run of those that filters leave that ended well and whose bundle is still there."""
     there = exists().where(DISTRIBUTIONS.c.run_id == RUNS.c.run_id, DISTRIBUTIONS.c.state == "finished")
     good = (*filters.conditions(tenant), RUNS.c.status == "success", there)
-    query = select(RUNS).where(*good).order_by(RUNS.c.ended_at.desc(), RUNS.c.run_id.desc()).limit(1)
+    # Not by their times: clocks may be put back.
+    query = select(RUNS).join(EVENTS, events.is_last(EVENTS.c, RUNS.c)).where(*good)
+    query = query.order_by(EVENTS.c.position.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else dict(row)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from ledger import distributions, retention, runs, states
 from ledger.receipts import Receipt
+from ledger.runs import Filters
+from ledger.times import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +42,18 @@ def test_a_bundle_that_is_there_is_never_said_to_be_gone(
         retention.removed(connection, run_id, "http")
         (found,) = distributions.of_runs(connection, [run_id])[run_id]
     assert (found["state"], found["path"]) == ("finished", "/bundles/acme/run")
+
+
+def test_the_newest_bundle_is_the_one_that_was_made_last_though_the_clock_was_put_back(
+    ledger: Ledger, make_submission: Callable[..., Submission], noon: int
+) -> None:
+    with ledger.writing() as connection:
+        before, after = (made(connection, make_submission(), now) for now in (noon, noon - 10 * SECOND))
+        found = distributions.of_runs(connection, [before, after])
+        newest = runs.newest_success(connection, "acme", Filters())
+    assert [found[each][0]["expires_at"] for each in (before, after)] == [noon - 10 * SECOND, None]
+    assert newest is not None
+    assert newest["run_id"] == after
 
 
 def made(connection: Connection, asked: Submission, now: int) -> str:
