@@ -120,9 +120,16 @@ class Embedded:
         """Whether the process that was at work at a run died."""
         return keeping.is_abandoned(self._at_work / f"{run['run_id']}.pid")
 
+    def is_alive(self, run: Mapping[str, Any]) -> bool:
+        """Whether the process that is at work at a run is there."""
+        return keeping.holder(self._at_work / f"{run['run_id']}.pid") is not None
+
     def forget(self, run: Mapping[str, Any]) -> None:
-        """Forget that a process died."""
+        """Forget that a process died, at work or before it began."""
         (self._at_work / f"{run['run_id']}.pid").unlink(missing_ok=True)
+        process = self._at_work / f"{keeping.PROCESS}{run['flow_run_id']}.pid"
+        if keeping.is_abandoned(process):
+            process.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End runs at work, which give themselves back, then the worker, then the server; wait for them."""

@@ -17,6 +17,7 @@ from server.loops import Loops
 from server.metrics.process import Meters
 from server.prefect_api import ENDED, PrefectError
 from server.rescue import Rescue
+from server.silence import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,8 +37,8 @@ WATCH_SECONDS = 1.0
 PROFILES_SECONDS = 1.0
 RESCUE_SECONDS = 10.0
 FORGET_SECONDS = 3600.0
-SILENT_SECONDS = 120
-"""A run whose process has not been heard of for so long has crashed, whatever Prefect says of it."""
+CANCEL_SECONDS = 10
+"""So long a worker may take to end a process that has not begun its run; one that begins later finds the run over."""
 
 TAKEN = ("PENDING", "RUNNING")
 """What Prefect says of runs that a worker has taken."""
@@ -53,11 +54,13 @@ class Surroundings:
         workers_since: When the worker that takes runs now was started, in microseconds since the epoch; 0 when nobody
             knows. What was taken before and has not begun, was taken by one that is gone.
         is_dead: Whether the process that was at work at a run, given by its row, is known to have died.
+        is_alive: Whether it is known to be there: then it is at work, however silent.
         clean: Removes what a process left of a run that ended without it; it is given the run's row.
     """
 
     workers_since: Callable[[], int] = lambda: 0
     is_dead: Callable[[Mapping[str, Any]], bool] = lambda _row: False
+    is_alive: Callable[[Mapping[str, Any]], bool] = lambda _row: False
     clean: Callable[[Mapping[str, Any]], object] = lambda row: row
 
 
@@ -78,6 +81,7 @@ class Engine:
         self._meters = meters or Meters()
         self._ledger, self._prefect, self._deployments, self._clock = ledger, prefect, deployments, clock
         self._around = surroundings or Surroundings()
+        self._silence = Silence(clock)
         self._loops = Loops(LOG, expected=(PrefectError, StorageError), told=self._meters.round)
         self._loops.add("dispatcher", self.dispatch_once, every=DISPATCH_SECONDS)
         self._loops.add("reconciler", self.reconcile_once, every=WATCH_SECONDS)
@@ -143,6 +147,7 @@ class Engine:
         """Compare active runs with what Prefect says of them; return how many ended by that."""
         with self._ledger.reading() as connection:
             rows = dispatch.at_work(connection)
+        self._silence.only([row["flow_run_id"] for row in rows])
         if not rows:
             return 0
         known = self._prefect.states([row["flow_run_id"] for row in rows])
@@ -171,9 +176,12 @@ class Engine:
             return True
         if row["status"] == "pending" and found.kind in TAKEN and found.since < self._around.workers_since():
             return True
+        if row["status"] == "pending" and found.kind == "CANCELLING":
+            return self._clock() - found.since > CANCEL_SECONDS * SECOND
+        if found.kind not in (*TAKEN, "CANCELLING"):
+            return False
         heard = max(row["heartbeat_at"] or row["created_at"], found.since)
-        silent = self._clock() - heard > SILENT_SECONDS * SECOND
-        return silent and found.kind in (*TAKEN, "CANCELLING")
+        return self._silence.is_lost(row["flow_run_id"], heard) and not self._around.is_alive(row)
 
     def _end(self, connection: Connection, row: Mapping[str, Any], found: FlowRunState | None) -> bool:
         """End a run that Prefect has no process of any more; return False when it begins anew instead."""

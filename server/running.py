@@ -194,7 +194,10 @@ def _prefect(wanted: Serving, stack: ExitStack) -> tuple[PrefectApi, Surrounding
         clean(run)
         embedded.forget(run)
 
-    return prefect, Surroundings(workers_since=embedded.workers_since, is_dead=embedded.is_dead, clean=clean_all)
+    known = Surroundings(
+        workers_since=embedded.workers_since, is_dead=embedded.is_dead, is_alive=embedded.is_alive, clean=clean_all
+    )
+    return prefect, known
 
 
 def _clean(bundles: Path, run: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from flows import keeping
 from flows.pipeline import Exported, plainly
 from flows.recorded import CanceledRunError, Telling, perform
 from ledger import database, runs, states
+from server.embedded import Embedded
 from server.running import clock
 
 if TYPE_CHECKING:
@@ -97,6 +98,22 @@ def test_what_keeps_something_is_known_until_it_ends(tmp_path: Path) -> None:
     assert (keeping.holder(path), keeping.is_abandoned(path)) == (4711, False)
     keeping.release(lock)
     assert (keeping.holder(path), keeping.is_abandoned(path)) == (None, True), "its number means nothing any more"
+
+
+def test_a_process_that_holds_its_file_is_alive_and_what_is_over_leaves_no_file(tmp_path: Path) -> None:
+    embedded = Embedded(tmp_path, {}, port=1, ready=lambda: False)
+    row = {"run_id": "run-1", "flow_run_id": "flow-1"}
+    for name in ("run-1", "process-flow-1"):
+        path = tmp_path / keeping.AT_WORK / f"{name}.pid"
+        with keeping.at_work(path):
+            assert embedded.is_alive(row) is (name == "run-1")
+            if name != "run-1":
+                embedded.forget(row)
+                assert path.exists(), "it is at work"
+        assert not embedded.is_alive(row)
+        path.write_text("1")
+        embedded.forget(row)
+        assert not path.exists()
 
 
 def test_a_process_at_work_is_found_and_one_that_died_is_known(tmp_path: Path) -> None:

@@ -218,6 +218,19 @@ def test_a_run_whose_process_is_known_to_be_dead_fails_though_prefect_says_nothi
         assert running.ended(run_id)["errorCode"] == "crashed"
 
 
+def test_a_run_that_is_canceled_as_its_process_is_started_is_soon_over_though_prefect_says_nothing(
+    running: Any,
+) -> None:
+    running.prefect.held.clear()
+    run_id = running.submit()
+    while "create" not in running.prefect.asked:
+        pass
+    running.prefect.end(f"flow-{run_id}", "CANCELLING")
+    assert running.http.post(f"/runs/{run_id}:cancel").status_code == 202
+    assert running.ended(run_id)["status"] == "canceled"
+    assert "give up" in running.prefect.asked
+
+
 def test_what_a_dead_process_left_is_removed(start: Callable[..., Any]) -> None:
     cleaned: list[str] = []
     around = Surroundings(clean=lambda row: cleaned.append(f"{row['tenant']}/{row['run_id']}"))
