@@ -137,9 +137,13 @@ def perform(
     ``attempt`` is how often the engine had lost the run before it asked for this process.
 
     Raises:
+        UnknownRunError: There is no such run.
         CanceledRunError: It was over before, or somebody canceled it.
         Exception: It failed; the ledger says so already.
     """
+    # Whoever starts this process says what the run is called: until it is known, no file is.
+    with ledger.reading() as connection:
+        runs.find(connection, run_id, tenant=None)
     with nullcontext() if here.at_work is None else keeping.at_work(here.at_work / f"{run_id}.pid"):
         return _begun(ledger, run_id, here, step, flow_run_id=flow_run_id, attempt=attempt)
 

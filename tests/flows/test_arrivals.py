@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 from flows.arrivals import Arrival, arrive, arrive_in_turn
 from flows.errors import FlowError
 from flows.profile_store import ProfileStore, Signature
-from flows.recorded import Installation
+from flows.recorded import Installation, perform
 from ledger import audit, dispatch, distributions, events, runs, states
 from ledger.database import open_ledger
-from ledger.errors import FinishedError, LedgerError, QuotaError, TooManyRunsError
+from ledger.errors import FinishedError, LedgerError, QuotaError, TooManyRunsError, UnknownRunError
 from ledger.runs import PATIENCE_SECONDS, Filters, Limits
 from ledger.tables import AUDIT
 from ledger.times import SECOND
@@ -178,3 +178,13 @@ def test_a_run_waits_for_a_place_but_not_for_ever(ledger: Ledger, here: Installa
             states.cancel(connection, first, now=now[0])
 
     assert arrive_in_turn(ledger, arrival(), ticking, sleep=end, limits=NARROW) == "run-20251029-02"
+
+
+def test_a_run_that_nobody_knows_touches_no_file_whatever_it_is_called(
+    ledger: Ledger, here: Installation, tmp_path: Path
+) -> None:
+    others = tmp_path / "others.pid"
+    others.write_text("of another program")
+    with pytest.raises(UnknownRunError):
+        perform(ledger, "../others", replace(here, at_work=tmp_path / "at-work"))
+    assert others.read_text() == "of another program"
