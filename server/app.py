@@ -34,7 +34,7 @@ from server.routing import Table
 from server.runs import show
 from server.streaming import read_since
 from server.tail import Tail
-from server.waiting import raise_how_it_ended, row_of, until_over, wait_seconds
+from server.waiting import Waiters, raise_how_it_ended, row_of, until_over, wait_seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -65,6 +65,7 @@ def make_app(service: Service, *, more: tuple[Route, ...] = ()) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.waiters = Waiters()
         app.state.tail = Tail(partial(read_since, service.ledger))
         async with app.state.tail.running():
             yield
@@ -113,8 +114,9 @@ async def _answer(service: Service, table: Table, request: Request) -> Response:
     if service.outdated.profiles and not state["outdated"]:
         state["outdated"] = service.outdated.headers(endpoint.name, profile_named(reply))
     if seconds:
-        read = partial(row_of, service, caller.tenant, _run_of(reply))
-        row = await until_over(request.app.state.tail, read, seconds)
+        with request.app.state.waiters.one_of(caller.tenant) as has_room:
+            read = partial(row_of, service, caller.tenant, _run_of(reply))
+            row = await until_over(request.app.state.tail, read, seconds if has_room else 0)
         reply = await _waited(service, call, reply, row)
     return _response(reply, call)
 

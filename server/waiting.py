@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
+from collections import Counter
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -28,13 +29,16 @@ from server.problems import (
 from server.runs import ending
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from server.context import Call
     from server.service import Service
     from server.tail import Tail
 
 LONGEST_SECONDS = 60
+MOST_OF_A_TENANT = 100
+"""So many of a tenant may wait at once, at one server; whoever comes then is answered as when the time is up."""
+
 STATUS_OF = {
     VALIDATION: 400,
     NO_PROFILE: 404,
@@ -45,6 +49,27 @@ STATUS_OF = {
     EMPTY: 422,
     INTERNAL: 500,
 }
+
+
+class Waiters:
+    """Counts who waits; for the event loop of one server."""
+
+    def __init__(self, most: int = MOST_OF_A_TENANT) -> None:
+        """Have room for ``most`` of each tenant."""
+        self._most = most
+        self._waiting: Counter[str] = Counter()
+
+    @contextmanager
+    def one_of(self, tenant: str) -> Iterator[bool]:
+        """Give whether a tenant has room for one more who waits, and count it as long as it does."""
+        has_room = self._waiting[tenant] < self._most
+        self._waiting[tenant] += has_room
+        try:
+            yield has_room
+        finally:
+            self._waiting[tenant] -= has_room
+            if not self._waiting[tenant]:
+                del self._waiting[tenant]
 
 
 def wait_seconds(call: Call) -> int:

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from server.streaming import read_since
 from server.tail import Tail
-from server.waiting import row_of, until_over
+from server.waiting import Waiters, row_of, until_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,3 +59,14 @@ def test_a_run_that_is_over_is_not_waited_for(running: Any) -> None:
     tail = Tail(partial(read_since, running.service.ledger))
     row = anyio.run(until_over, tail, partial(row_of, running.service, "acme", run_id), 60)
     assert (row["run_id"], row["status"]) == (run_id, "success")
+
+
+def test_a_tenant_has_room_for_so_many_who_wait_and_for_others_when_one_has_gone() -> None:
+    waiters = Waiters(2)
+    with waiters.one_of("acme") as first, waiters.one_of("acme") as second:
+        with waiters.one_of("acme") as third, waiters.one_of("globex") as foreign:
+            assert (first, second, third, foreign) == (True, True, False, True)
+        with waiters.one_of("acme") as again:
+            assert not again, "who had no room gives none back"
+    with waiters.one_of("acme") as later:
+        assert later
