@@ -17,7 +17,7 @@ import pytest
 
 from bundle.keys import load_public_key, signer_from_uri
 from bundle.verify import verify
-from ledger import dispatch, states
+from ledger import dispatch, runs, states
 from ledger.runs import Limits
 from server.app import make_app
 from server.context import trace_of
@@ -223,12 +223,18 @@ def test_a_run_that_is_canceled_as_its_process_is_started_is_soon_over_though_pr
 ) -> None:
     running.prefect.held.clear()
     run_id = running.submit()
-    while "create" not in running.prefect.asked:
+    while known_to_prefect(running, run_id) is None:
         pass
     running.prefect.end(f"flow-{run_id}", "CANCELLING")
     assert running.http.post(f"/runs/{run_id}:cancel").status_code == 202
     assert running.ended(run_id)["status"] == "canceled"
     assert "give up" in running.prefect.asked
+
+
+def known_to_prefect(running: Any, run_id: str) -> str | None:
+    with running.service.ledger.reading() as connection:
+        found: str | None = runs.find(connection, run_id, tenant=None)["flow_run_id"]
+    return found
 
 
 def test_what_a_dead_process_left_is_removed(start: Callable[..., Any]) -> None:

@@ -50,5 +50,5 @@ def test_a_clock_that_is_put_forward_again_and_again_loses_no_run_that_is_heard_
     for _ in range(10):
         heard = times.clock
         times.clock += LONG
-        times.go_on(5)
+        times.go_on(AGAIN_SECONDS)
         assert not silence.is_lost("flow-1", heard)
