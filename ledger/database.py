@@ -112,10 +112,13 @@ def open_ledger(url: str, *, timed: Callable[[str, float], object] = _untold) ->
         LedgerError: It cannot be opened.
     """
     address = _parsed(url)
+    engine = None
     try:
         engine = _engine(address)
         _complete(engine)
     except (SQLAlchemyError, OSError) as error:
+        if engine is not None:
+            engine.dispose()
         raise LedgerError(
             f"the ledger {_shown(address)} cannot be opened: {_why(error)}",
             advice="Check the setting `ledger`, and that the database is there and may be written.",
