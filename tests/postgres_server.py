@@ -11,6 +11,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,3 +141,14 @@ def postgres() -> Iterator[Postgres]:
         running(found, Path(folder)) as server,
     ):
         yield server
+
+
+def empty_ledger(request: pytest.FixtureRequest, folder: Path) -> str:
+    """Return the address of an empty ledger of the kind that the fixture's parameter names: SQLite or PostgreSQL."""
+    if request.param == "SQLite":
+        return f"sqlite:///{folder / 'ledger.db'}"
+    server = request.getfixturevalue("postgres")
+    name = f"ledger_{uuid.uuid4().hex}"
+    server.psql(f"CREATE DATABASE {name}", database="postgres")
+    password = urllib.parse.quote(server.password, safe="")
+    return f"postgresql://{USER}:{password}@127.0.0.1:{server.port}/{name}"

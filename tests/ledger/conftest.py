@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.parse
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ledger.database import Ledger, open_ledger
 from ledger.runs import Submission
-from tests.postgres_server import USER
+from tests.postgres_server import empty_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,13 +26,7 @@ def noon() -> int:
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty ledger."""
-    if request.param == "SQLite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    server = request.getfixturevalue("postgres")
-    name = f"ledger_{uuid.uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}", database="postgres")
-    password = urllib.parse.quote(server.password, safe="")
-    return f"postgresql://{USER}:{password}@127.0.0.1:{server.port}/{name}"
+    return empty_ledger(request, tmp_path)
 
 
 @pytest.fixture

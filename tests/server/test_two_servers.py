@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import urllib.parse
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from ledger import states
 from ledger.database import open_ledger
 from ledger.tables import ACTIVE, RUNS
 from server.running import clock
-from tests.postgres_server import USER
+from tests.postgres_server import empty_ledger
 from tests.server.served import Served
 
 if TYPE_CHECKING:
@@ -36,13 +35,7 @@ NO_PREFECT = ("--prefect", "http://127.0.0.1:9/api")
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "SQLite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    server = request.getfixturevalue("postgres")
-    name = f"ledger_{uuid.uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}", database="postgres")
-    password = urllib.parse.quote(server.password, safe="")
-    return f"postgresql://{USER}:{password}@127.0.0.1:{server.port}/{name}"
+    return empty_ledger(request, tmp_path)
 
 
 @pytest.fixture
