@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zstandard
@@ -29,15 +28,16 @@ from bundle.manifest import (
 from evidence.times import format_time
 from web.bundle_page import render
 from web.facts import BundleFacts
+from web.members import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from adapters.adapter import Adapted, StagedMember
     from flows.pipeline import Parts
     from flows.planning import Plan
 
-MEDIA_TYPES = {".md": "text/markdown", ".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -147,7 +147,7 @@ def _stage_pages(pages: dict[str, bytes], staging: Path) -> Sequence[StagedMembe
             data,
             staging / f"page-{position}",
             name=name,
-            media_type=MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream"),
+            media_type=MEDIA_TYPES[name.rpartition(".")[2]],
         )
         for position, (name, data) in enumerate(pages.items())
     ]

@@ -1,74 +1,65 @@
-"""The pages inside a bundle: README.md, index.html and what index.html needs.
+"""The pages inside a bundle: README.md, index.html and the viewer's files; and a bundle's page in a site.
 
-The page opens from ``file://``, without network and without JavaScript; the script only adds filtering, sorting and
-copying. Same facts, same bytes.
+The page opens from ``file://``, without network and without JavaScript; scripts only add to it. Same facts, same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
-
-from web.figures import THIN_SPACE
+from web.around import Around
+from web.assets import bundle_files
+from web.facts import facts_of, pages_of
+from web.figures import THIN_SPACE, visible
+from web.layout import BundlePlace, Layout
 from web.members import PAGE
 from web.page_data import PageData, page_data
+from web.templating import render as fill
 
 if TYPE_CHECKING:
+    from bundle.manifest import Manifest
     from web.facts import BundleFacts
-
-ASSETS = {"viewer/style.css": "style.css", "viewer/viewer.js": "viewer.js"}
 
 
 def render(facts: BundleFacts) -> dict[str, bytes]:
     """Return the pages of a bundle, path to bytes, in the order of the payload.
 
-    README.md and the assets come first to be made, so that the page can state their digests; its own it cannot.
+    README.md and the viewer's files come first to be made, so that the page can state their digests; its own it cannot.
     """
-    assets = {path: _text("static", name).encode() for path, name in ASSETS.items()}
-    readme = _readme(page_data(facts, _stated(assets)))
-    page = _page(page_data(facts, _stated({"README.md": readme, **assets})))
-    return {"README.md": readme, PAGE: page, **assets}
+    made = bundle_files()
+    readme = _readme(page_data(facts, _stated(made)))
+    page = _page(page_data(facts, _stated({"README.md": readme, **made})), _inside(facts))
+    return {"README.md": readme, PAGE: page, **made}
 
 
-def _page(data: PageData) -> bytes:
-    return _environment().get_template("index.html").render(page=data).encode()
+def in_site(manifest: Manifest, layout: Layout, around: Around, *, key: tuple[str, str]) -> bytes:
+    """Return the page about a bundle that lies in a site.
+
+    Args:
+        manifest: What the bundle says of itself, verified.
+        layout: Where the page lies; its ``bundle`` is that bundle.
+        around: What else is known about it.
+        key: Id and algorithm of the key that signed it, as in ``web.facts.BundleFacts``.
+    """
+    facts = facts_of(manifest, key_id=key[0], algorithm=key[1])
+    return fill("bundle.html", page=page_data(facts, pages_of(manifest)), layout=layout, around=around).encode()
+
+
+def _inside(facts: BundleFacts) -> Layout:
+    """Return the layout of the page that lies in the bundle itself, beside its members."""
+    title = f"{visible(facts.profile.id)}: evidence bundle"
+    return Layout(mode="bundle", page="bundle", title=title, bundle=BundlePlace(name="", url="", layout="dir"))
+
+
+def _page(data: PageData, layout: Layout) -> bytes:
+    return fill("bundle.html", page=data, layout=layout, around=Around()).encode()
 
 
 def _readme(data: PageData) -> bytes:
     """Render README.md: plain text, so digits are grouped with ordinary spaces."""
-    text = _environment().get_template("readme.md").render(page=data)
-    return text.replace(THIN_SPACE, " ").encode()
+    return fill("readme.md", page=data).replace(THIN_SPACE, " ").encode()
 
 
 def _stated(pages: dict[str, bytes]) -> dict[str, tuple[int, str]]:
     return {path: (len(data), hashlib.sha256(data).hexdigest()) for path, data in pages.items()}
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(lambda name: _text("templates", f"{name}.j2")),
-        autoescape=select_autoescape(default=True, disabled_extensions=("md",)),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["code"] = _code
-    return environment
-
-
-def _code(text: str) -> str:
-    """Return a foreign text as Markdown code: nothing in it can open a tag, a link or leave its line.
-
-    README.md is not escaped as markup, so every foreign text in its template goes through here.
-    """
-    return "`" + text.replace("`", "'") + "`"
-
-
-def _text(folder: str, name: str) -> str:
-    return files("web").joinpath(folder, name).read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         Component,
         Counts,
         Encryption,
+        Manifest,
         Member,
         Normaliser,
         PolicySnapshotFacts,
@@ -47,3 +48,21 @@ class BundleFacts:
     algorithm: str
     base: Base | None = None
     encryption: Encryption | None = None
+
+
+def facts_of(manifest: Manifest, *, key_id: str, algorithm: str) -> BundleFacts:
+    """Return the facts of a bundle that exists: what its pages were made of, and the same for a page about it."""
+    taken = [name for name in BundleFacts.__dataclass_fields__ if hasattr(manifest, name)]
+    fields: dict[str, Any] = {name: getattr(manifest, name) for name in taken}
+    fields["members"] = [member for member in manifest.members if not is_page(member.path)]
+    return BundleFacts(**fields, key_id=key_id, algorithm=algorithm)
+
+
+def pages_of(manifest: Manifest) -> dict[str, tuple[int, str]]:
+    """Return the pages of a bundle that exists: path to (bytes, SHA-256), in the order of the payload."""
+    return {each.path: (each.bytes, each.sha256) for each in manifest.members if is_page(each.path)}
+
+
+def is_page(path: str) -> bool:
+    """Return whether a member is there to be read by people, rather than evidence or an index of it."""
+    return path in {"README.md", "index.html"} or path.startswith("viewer/")

@@ -28,7 +28,14 @@ ENVELOPE = (
 )
 """Files around the payload, in the order of the archive."""
 
-MEDIA_TYPES = {"md": "text/markdown", "html": "text/html", "css": "text/css", "js": "text/javascript"}
+MEDIA_TYPES = {
+    "md": "text/markdown",
+    "html": "text/html",
+    "css": "text/css",
+    "js": "text/javascript",
+    "txt": "text/plain",
+}
+"""By suffix: what pages and their files are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +60,18 @@ class Row:
 
 def rows(facts: BundleFacts, pages: Mapping[str, tuple[int, str]]) -> tuple[Row, ...]:
     """Return a row for every member of the payload, in its order; ``pages`` as in ``web.page_data.page_data``."""
-    made = {path: _row(path, role="page", bytes_=stated[0], digest=stated[1]) for path, stated in pages.items()}
-    itself = _row(PAGE, role="page", bytes_=-1, digest="")
-    readme = [row for path, row in made.items() if path == "README.md"]
-    assets = [row for path, row in made.items() if path != "README.md"]
-    return (*readme, itself, *assets, *map(_member_row, facts.members))
+    made = [_row(path, bytes_=stated[0], digest=stated[1]) for path, stated in pages.items()]
+    if PAGE not in pages:
+        readme = 1 if "README.md" in pages else 0
+        made.insert(readme, _row(PAGE, bytes_=-1, digest=""))
+    return (*made, *map(_member_row, facts.members))
 
 
-def _row(path: str, *, role: str, bytes_: int, digest: str) -> Row:
+def _row(path: str, *, bytes_: int, digest: str) -> Row:
     return Row(
         path=path,
-        role=role,
-        media_type=MEDIA_TYPES[path.rpartition(".")[2]],
+        role="page",
+        media_type=MEDIA_TYPES.get(path.rpartition(".")[2], "application/octet-stream"),
         records="",
         sort_records=-1,
         bytes=size(bytes_) if bytes_ >= 0 else "",

@@ -76,7 +76,12 @@ def test_the_wheel_holds_every_file_of_the_packages_the_profiles_and_the_sample(
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == expected
-    assert {"web/templates/index.html.j2", "web/static/viewer.js", "web/static/style.css", "web/py.typed"} <= held
+    assert {
+        "web/templates/bundle.html.j2",
+        "web/static/app/page.js",
+        "web/static/style/base.css",
+        "web/py.typed",
+    } <= held
     assert {"flows/builtin_profiles/json-raw.yaml", "cli/sample/SOURCES.md"} <= held
 
 

@@ -1,0 +1,118 @@
+"""The viewer's files, each made of parts in an order that is written down here.
+
+Parts are plain scripts and style sheets without a build: what a browser runs is what lies in ``web/static``, one after
+the other. Rows are added where they belong in the order; a later style wins, a later script may use an earlier one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+FOLDER = "viewer"
+"""Where the viewer's files lie, in a bundle and in a site."""
+
+STYLE = (
+    # what every page shares
+    "style/base.css",
+    # one part of a page each
+    # paper has the last word
+    "style/print.css",
+)
+"""Parts of ``style.css``."""
+
+VIEWER = (
+    # what the page is, and how parts are started
+    "app/page.js",
+    # elements, state in the address, tables
+    # where bytes come from, containers, records, search
+    # what a record says, and how it is shown
+    # keys, signatures, verification
+    # the bundle's page
+    "app/bundle.js",
+)
+"""Parts of ``viewer.js``: in every bundle and on every page."""
+
+SITE = (
+    # sign-in comes first: others ask through it
+    # one page each
+)
+"""Parts of ``site.js``: pages that no bundle has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Library:
+    """A library by others, vendored.
+
+    Attributes:
+        script: The file in ``web/static`` that browsers run.
+        licence: The file in ``web/static`` with its licence's text.
+    """
+
+    name: str
+    version: str
+    script: str
+    licence: str
+
+
+VENDOR: tuple[Library, ...] = (
+    # in every bundle
+)
+"""Parts of ``vendor.js``."""
+
+SITE_VENDOR: tuple[Library, ...] = (
+    # on a site's pages only
+)
+"""Parts of ``site-vendor.js``."""
+
+
+def bundle_files() -> dict[str, bytes]:
+    """Return the viewer's files in a bundle, path to bytes, in the order of the payload."""
+    return {
+        f"{FOLDER}/style.css": style(),
+        f"{FOLDER}/viewer.js": scripts(VIEWER),
+        f"{FOLDER}/vendor.js": scripts(tuple(each.script for each in VENDOR)),
+        f"{FOLDER}/LICENSES.txt": licences(VENDOR),
+    }
+
+
+def site_files() -> dict[str, bytes]:
+    """Return the viewer's files in a site: those of a bundle, and the scripts of pages that no bundle has."""
+    return {
+        **bundle_files(),
+        f"{FOLDER}/LICENSES.txt": licences((*VENDOR, *SITE_VENDOR)),
+        f"{FOLDER}/site.js": scripts(SITE),
+        f"{FOLDER}/site-vendor.js": scripts(tuple(each.script for each in SITE_VENDOR)),
+    }
+
+
+@cache
+def style() -> bytes:
+    """Return ``style.css``."""
+    return "".join(map(_text, STYLE)).encode()
+
+
+@cache
+def scripts(parts: tuple[str, ...]) -> bytes:
+    """Return parts as one script, each under its name."""
+    return "".join(f"/* {part} */\n{_text(part)}\n" for part in parts).encode()
+
+
+@cache
+def licences(libraries: tuple[Library, ...]) -> bytes:
+    """Return ``LICENSES.txt``: which libraries the scripts hold, and on which terms."""
+    return "\n".join([_OWN, *(_licence(each) for each in libraries)]).encode()
+
+
+_OWN = """The viewer is part of Export Center and comes under its licence. What it uses of others:
+"""
+
+
+def _licence(library: Library) -> str:
+    title = f"{library.name} {library.version}"
+    return f"{title}\n{'=' * len(title)}\n\n{_text(library.licence)}"
+
+
+def _text(name: str) -> str:
+    return files("web").joinpath("static", name).read_text(encoding="utf-8")

@@ -1,0 +1,112 @@
+"""What every page has around its content: where it lies, how it was made, and where else one can go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Mode = Literal["bundle", "static", "served"]
+"""How a page reaches its reader: inside a bundle, as a file of a site, or rendered by the server."""
+
+PAGES = (
+    ("index.html", "overview", "Overview"),
+    ("compare.html", "compare", "Compare"),
+    ("verify.html", "verify", "Verify"),
+)
+"""Address, name and title of the pages that every page of a site leads to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A place to go; ``current`` when it is the page that is shown."""
+
+    href: str
+    label: str
+    current: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundlePlace:
+    """The bundle a page is about, for scripts that read it.
+
+    Attributes:
+        name: What it is called in addresses: the run's id when served, the stem of its file in a static site.
+        url: Its archive, relative to the page, or the folder that its members lie in.
+        layout: "tar.zst", "zip" or "dir".
+        bytes: Size of the archive; None for a folder.
+    """
+
+    name: str
+    url: str
+    layout: Literal["tar.zst", "zip", "dir"]
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Everything around a page's content.
+
+    Attributes:
+        page: Which page this is: "bundle", "overview", "run", …; scripts start by it.
+        root: The way from the page to the site's root: "" at the root, "../../" two folders below.
+        api: Base of the API, relative to the page; None where there is none.
+        bundle: The bundle the page is about; None for pages about none.
+        auth: What signing in takes (``web.sign_in``); None where nobody signs in.
+        connect: Origins beside its own that the page may ask: the issuer's, when one signs in.
+    """
+
+    mode: Mode
+    page: str
+    title: str
+    root: str = ""
+    api: str | None = None
+    bundle: BundlePlace | None = None
+    auth: dict[str, Any] | None = None
+    connect: tuple[str, ...] = field(default=())
+
+    @property
+    def navigation(self) -> tuple[Link, ...]:
+        """Links to the pages of a site; a bundle has only one page."""
+        if self.mode == "bundle":
+            return ()
+        return tuple(
+            Link(href=f"{self.root}{path}", label=label, current=name == self.page) for path, name, label in PAGES
+        )
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """Addresses of the scripts, in the order in which they run."""
+        names = ("vendor", "viewer") if self.mode == "bundle" else ("vendor", "viewer", "site-vendor", "site")
+        return tuple(f"{self.root}viewer/{name}.js" for name in names)
+
+    @property
+    def policy(self) -> str:
+        """The Content-Security-Policy the page states for itself."""
+        return content_security_policy(self.connect)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What scripts read as ``ExportCenter.page``."""
+        place = self.bundle
+        named = ("name", "url", "layout", "bytes")
+        return {
+            "mode": self.mode,
+            "page": self.page,
+            "root": self.root,
+            "api": self.api,
+            "bundle": None if place is None else {name: getattr(place, name) for name in named},
+            "auth": self.auth,
+        }
+
+
+def content_security_policy(connect: tuple[str, ...] = ()) -> str:
+    """Return the policy of all pages: scripts, styles and data from where the page came from, and nothing inline.
+
+    Args:
+        connect: Further origins that scripts may ask.
+    """
+    asked = " ".join(("'self'", *connect))
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"connect-src {asked}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+    )
