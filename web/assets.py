@@ -17,6 +17,7 @@ STYLE = (
     # what every page shares
     "style/base.css",
     # one part of a page each
+    "style/table.css",
     # paper has the last word
     "style/print.css",
 )
@@ -26,8 +27,18 @@ VIEWER = (
     # what the page is, and how parts are started
     "app/page.js",
     # elements, state in the address, tables
+    "app/figures.js",
+    "app/dom.js",
+    "app/state.js",
+    "app/rows.js",
+    "app/table.js",
+    "app/window.js",
     # where bytes come from, containers, records, search
     # what a record says, and how it is shown
+    "app/json.js",
+    "app/facts.js",
+    "app/facts_reports.js",
+    "app/terms.js",
     # keys, signatures, verification
     # the bundle's page
     "app/bundle.js",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,3 +168,24 @@ def hostile() -> BundleFacts:
 def changed(friendly: BundleFacts) -> Callable[..., BundleFacts]:
     """Return a function that gives the friendly facts with some fields replaced."""
     return lambda **fields: dataclasses.replace(friendly, **fields)
+
+
+@pytest.fixture
+def in_node(counterpart: Callable[[str], str]) -> Callable[..., Any]:
+    """Return a function that runs JavaScript after the viewer's own scripts, without a page.
+
+    ``in_node(program, input)``: the program is the body of an async function that sees ``ExportCenter``, ``input``
+    and ``lines(path)``; what it returns is returned.
+    """
+    from web.assets import VIEWER  # noqa: PLC0415 - tests of other pages need no viewer
+
+    static = Path(__file__).parents[2] / "web" / "static"
+    parts = [str(static / part) for part in VIEWER if part not in {"app/page.js", "app/bundle.js"}]
+
+    def run(program: str, value: Any = None) -> Any:
+        command = [counterpart("node"), str(Path(__file__).with_name("scripts.js")), program, *parts]
+        done = subprocess.run(command, input=json.dumps(value), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
