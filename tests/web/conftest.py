@@ -177,7 +177,7 @@ def in_node(counterpart: Callable[[str], str]) -> Callable[..., Any]:
     ``in_node(program, input)``: the program is the body of an async function that sees ``ExportCenter``, ``input``
     and ``lines(path)``; what it returns is returned.
     """
-    from web.assets import VIEWER  # noqa: PLC0415 - tests of other pages need no viewer
+    from web.assets import VIEWER
 
     static = Path(__file__).parents[2] / "web" / "static"
     parts = [str(static / part) for part in VIEWER if part not in {"app/page.js", "app/bundle.js"}]
