@@ -39,6 +39,11 @@ VIEWER = (
     "app/facts.js",
     "app/facts_reports.js",
     "app/terms.js",
+    "app/ranges.js",
+    "app/summary.js",
+    "app/summary_vex.js",
+    "app/summary_sbom.js",
+    "app/summary_findings.js",
     # keys, signatures, verification
     # the bundle's page
     "app/bundle.js",

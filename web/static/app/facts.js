@@ -3,7 +3,7 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
 
-  const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+  const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof EC.json.Lexeme);
 
   /** Return what stands at a path in nested objects; undefined when there is nothing. */
   function at(value, ...path) {
