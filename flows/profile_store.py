@@ -17,6 +17,7 @@ from flows.profile_commits import Moved, Writer
 from flows.profile_faults import told
 from flows.profile_git import COMMITTER, Repository, Signature
 from flows.profile_history import Book, read_book
+from flows.profile_log import Log, read_log
 from flows.profile_seed import exists, make_repository, refresh
 from flows.profile_views import StoredProfile, find, owned, parse_reference, shared, visible
 from flows.profiles import builtin_bytes, parse_profile
@@ -136,6 +137,13 @@ class ProfileStore:
         """Return the YAML of a profile. Raises as ``get``."""
         found = self.get(tenant, reference)
         return builtin_bytes(found.profile.profile_id) if found.blob is None else self._data(found.blob)
+
+    def log(self, tenant: str, reference: str) -> Log:
+        """Return the commits that made a profile's file what it is, newest first. Raises as ``get``."""
+        path = self.get(tenant, reference).path
+        with self._lock, told(self.path):
+            repository = self._open()
+            return Log((), whole=True) if repository is None else read_log(repository, self._book.files, path)
 
     def create(self, tenant: str, fields: Mapping[str, Any], by: Signature) -> StoredProfile:
         """Make a profile of a tenant from its fields; without ``profileId`` it is named after ``name``.
