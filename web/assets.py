@@ -18,6 +18,7 @@ STYLE = (
     "style/base.css",
     # one part of a page each
     "style/table.css",
+    "style/bundle.css",
     # paper has the last word
     "style/print.css",
 )
@@ -47,6 +48,8 @@ VIEWER = (
     # keys, signatures, verification
     # the bundle's page
     "app/bundle.js",
+    "app/exports.js",
+    "app/ages.js",
 )
 """Parts of ``viewer.js``: in every bundle and on every page."""
 

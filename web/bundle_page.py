@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from web.around import Around
+from web.around import ALONE
 from web.assets import bundle_files
 from web.facts import facts_of, pages_of
 from web.figures import THIN_SPACE, visible
@@ -19,6 +19,7 @@ from web.templating import render as fill
 
 if TYPE_CHECKING:
     from bundle.manifest import Manifest
+    from web.around import Around
     from web.facts import BundleFacts
 
 
@@ -29,7 +30,8 @@ def render(facts: BundleFacts) -> dict[str, bytes]:
     """
     made = bundle_files()
     readme = _readme(page_data(facts, _stated(made)))
-    page = _page(page_data(facts, _stated({"README.md": readme, **made})), _inside(facts))
+    layout = _inside(facts)
+    page = _page(page_data(facts, _stated({"README.md": readme, **made}), layout), layout, ALONE)
     return {"README.md": readme, PAGE: page, **made}
 
 
@@ -42,8 +44,8 @@ def in_site(manifest: Manifest, layout: Layout, around: Around, *, key: tuple[st
         around: What else is known about it.
         key: Id and algorithm of the key that signed it, as in ``web.facts.BundleFacts``.
     """
-    facts = facts_of(manifest, key_id=key[0], algorithm=key[1])
-    return fill("bundle.html", page=page_data(facts, pages_of(manifest)), layout=layout, around=around).encode()
+    facts = facts_of(manifest, key_id=key[0], algorithm=key[1], trivy=around.trivy)
+    return _page(page_data(facts, pages_of(manifest), layout, around), layout, around)
 
 
 def _inside(facts: BundleFacts) -> Layout:
@@ -52,8 +54,8 @@ def _inside(facts: BundleFacts) -> Layout:
     return Layout(mode="bundle", page="bundle", title=title, bundle=BundlePlace(name="", url="", layout="dir"))
 
 
-def _page(data: PageData, layout: Layout) -> bytes:
-    return fill("bundle.html", page=data, layout=layout, around=Around()).encode()
+def _page(data: PageData, layout: Layout, around: Around) -> bytes:
+    return fill("bundle.html", page=data, layout=layout, around=around).encode()
 
 
 def _readme(data: PageData) -> bytes:

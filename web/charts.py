@@ -18,8 +18,11 @@ SHOWN = 12
 SEVERITY_WORDS = ("critical", "important", "high", "moderate", "medium", "low", "negligible", "none", "unknown")
 """Severity words from worst to least; whatever else upstream stated follows, most frequent first."""
 
-LISTED = 2_000
-"""Values a table lists: with many more, a browser no longer opens the page."""
+LISTED = 5_000
+"""Values a table lists, which is all that a manifest has: with many more, a browser no longer opens the page."""
+
+PRINTED = 200
+"""Values of a table that are printed; on paper, more are no longer read."""
 
 Item = tuple[str, int]
 
@@ -45,6 +48,7 @@ class Chart:
         bars: What is drawn.
         full: Every value, LISTED at most, when the bars do not already show them all; empty otherwise.
         left_out: How many values the page has no room for; empty when it lists them all.
+        unit: What the bars count.
     """
 
     anchor: str
@@ -54,6 +58,12 @@ class Chart:
     bars: tuple[Bar, ...]
     full: tuple[Bar, ...]
     left_out: str = ""
+    unit: str = "Records"
+
+    @property
+    def long(self) -> bool:
+        """Whether the table has more values than are printed."""
+        return len(self.full) > PRINTED
 
 
 SEVERAL = "A record counts once under each value it states, so these may add up to more than all records."
@@ -63,39 +73,64 @@ AS_STATED = "Words and score types exactly as upstream stated them; nothing is d
 def charts(counts: Counts) -> tuple[Chart, ...]:
     """Return one chart per way of counting that has anything to show."""
     tables = (
-        ("type", "Record types", "Type", "", counts.by_kind, _largest_first),
-        ("source", "Sources", "Source", "", counts.by_source, _largest_first),
-        ("severity", "Severity as stated", "Severity", AS_STATED, counts.by_severity, _worst_first),
-        ("ecosystem", "Ecosystems", "Ecosystem", SEVERAL, counts.by_ecosystem, _largest_first),
-        ("format", "Document formats", "Format", "", counts.by_format, _largest_first),
+        ("type", "Record types", "Type", "", counts.by_kind, largest_first),
+        ("source", "Sources", "Source", "", counts.by_source, largest_first),
+        ("severity", "Severity as stated", "Severity", AS_STATED, counts.by_severity, worst_first),
+        ("ecosystem", "Ecosystems", "Ecosystem", SEVERAL, counts.by_ecosystem, largest_first),
+        ("format", "Document formats", "Format", "", counts.by_format, largest_first),
     )
     return tuple(
-        _chart(anchor, title=title, column=column, note=note, items=_sorted(table, order), records=counts.records)
+        chart(anchor, title=title, column=column, note=note, items=_sorted(table, order), whole=counts.records)
         for anchor, title, column, note, table, order in tables
         if table
     )
 
 
-def _chart(anchor: str, *, title: str, column: str, note: str, items: list[Item], records: int) -> Chart:
-    largest = sorted(items, key=_largest_first)
-    rest = largest[SHOWN:] if len(items) > SHOWN + 1 else []
-    small = {name for name, _ in rest}
-    drawn = [item for item in items if item[0] not in small]
+def chart(  # noqa: PLR0913 - what a chart says, named
+    anchor: str, *, title: str, column: str, items: list[Item], note: str = "", whole: int = 0, unit: str = "Records"
+) -> Chart:
+    """Return a chart of counts.
+
+    Args:
+        anchor: Id of the chart in the page, without "by-".
+        title: What it says above it.
+        column: What its values are.
+        items: Values and their counts, in the order in which a table lists them.
+        note: A sentence about reading it.
+        whole: What shares are shares of; the sum of all counts when 0.
+        unit: What is counted.
+    """
+    whole = whole or sum(count for _, count in items)
+    rest = _rest(items)
+    drawn = [item for item in items if item not in rest]
     gathered = [(f"other ({number(len(rest))} more)", sum(count for _, count in rest))] if rest else []
     longest = max(count for _, count in (*items, *gathered))
-    bars = _bars(drawn, records=records, longest=longest)
-    bars += _bars(gathered, records=records, longest=longest, rest=True)
-    full = _bars(items[:LISTED], records=records, longest=max(count for _, count in items)) if rest else ()
-    left_out = number(len(items) - LISTED) if len(items) > LISTED else ""
-    return Chart(anchor=f"by-{anchor}", title=title, column=column, note=note, bars=bars, full=full, left_out=left_out)
+    return Chart(
+        anchor=f"by-{anchor}",
+        title=title,
+        column=column,
+        note=note,
+        bars=(
+            *_bars(drawn, whole=whole, longest=longest),
+            *_bars(gathered, whole=whole, longest=longest, rest=True),
+        ),
+        full=_bars(items[:LISTED], whole=whole, longest=longest) if rest else (),
+        left_out=number(len(items) - LISTED) if len(items) > LISTED else "",
+        unit=unit,
+    )
 
 
-def _bars(items: Sequence[Item], *, records: int, longest: int, rest: bool = False) -> tuple[Bar, ...]:
+def _rest(items: list[Item]) -> set[Item]:
+    """Return what a chart gathers in one bar: all but the largest, and nothing where that would be one value."""
+    return set(sorted(items, key=largest_first)[SHOWN:]) if len(items) > SHOWN + 1 else set()
+
+
+def _bars(items: Sequence[Item], *, whole: int, longest: int, rest: bool = False) -> tuple[Bar, ...]:
     return tuple(
         Bar(
             name=visible(name) or "(empty)",
             count=number(count),
-            share=percent(count, records),
+            share=percent(count, whole),
             length=permille(count, longest),
             rest=rest,
         )
@@ -107,11 +142,13 @@ def _sorted(table: Mapping[str, int], order: Callable[[Item], tuple[int, int, st
     return sorted(table.items(), key=order)
 
 
-def _largest_first(item: Item) -> tuple[int, int, str]:
+def largest_first(item: Item) -> tuple[int, int, str]:
+    """Order by count, then by name."""
     return 0, -item[1], item[0]
 
 
-def _worst_first(item: Item) -> tuple[int, int, str]:
+def worst_first(item: Item) -> tuple[int, int, str]:
+    """Order severity words from worst to least, and whatever else was stated behind them by count."""
     word = item[0].lower()
     rank = SEVERITY_WORDS.index(word) if word in SEVERITY_WORDS else len(SEVERITY_WORDS)
     return rank, -item[1], item[0]

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
         ProfileFacts,
         Toolchain,
     )
+    from web.trivy_report import TrivyReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeltaCounts:
+    """How many records a delta adds, changes and removes."""
+
+    added: int
+    changed: int
+    removed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +40,8 @@ class BundleFacts:
         algorithm: What the key signs with: "ecdsa-p256-sha256" or "ed25519".
         base: The bundle a delta starts from; None for bundles that stand alone.
         encryption: How members are encrypted; None when they are not.
+        delta: What a delta does, when its adapter told; the members say less.
+        trivy: The report of a Trivy database, read; None for bundles without one, or where nobody read it.
     """
 
     profile: ProfileFacts
@@ -48,14 +60,16 @@ class BundleFacts:
     algorithm: str
     base: Base | None = None
     encryption: Encryption | None = None
+    delta: DeltaCounts | None = None
+    trivy: TrivyReport | None = None
 
 
-def facts_of(manifest: Manifest, *, key_id: str, algorithm: str) -> BundleFacts:
+def facts_of(manifest: Manifest, *, key_id: str, algorithm: str, trivy: TrivyReport | None = None) -> BundleFacts:
     """Return the facts of a bundle that exists: what its pages were made of, and the same for a page about it."""
     taken = [name for name in BundleFacts.__dataclass_fields__ if hasattr(manifest, name)]
     fields: dict[str, Any] = {name: getattr(manifest, name) for name in taken}
     fields["members"] = [member for member in manifest.members if not is_page(member.path)]
-    return BundleFacts(**fields, key_id=key_id, algorithm=algorithm)
+    return BundleFacts(**fields, key_id=key_id, algorithm=algorithm, trivy=trivy)
 
 
 def pages_of(manifest: Manifest) -> dict[str, tuple[int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from web.figures import number, shorten, visible
@@ -10,22 +10,43 @@ from web.figures import number, shorten, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from web.around import Receipt
     from web.facts import BundleFacts
 
 ENDS = 6
 """Inputs, and members, that are drawn one by one; further ones share the last line."""
 
-WIDTH, TOP, ROW, FLOW = 880, 44, 40, 108
+WIDTH, TOP, ROW, FLOW = 920, 44, 40, 108
 """Drawing units: width, first row, height of a row, and the thickness of all ribbons together."""
 
-STAGES = ((290, 140), (454, 140))
-"""Left edge and width of the two boxes in the middle: normalisers and adapters."""
-
 LINK = 24
-"""Thickness of the band between the boxes."""
+"""Thickness of the band between two boxes."""
 
-LEFT, RIGHT = 206, 664
-"""Where ribbons leave the inputs, and where they reach the members."""
+LETTER = 8
+"""Room for a letter, with some to spare."""
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Where everything stands from left to right, each as left edge and width.
+
+    Attributes:
+        left: Where ribbons leave the sources' labels.
+        targets: Where targets' labels stand; None when there are none to draw.
+    """
+
+    left: int
+    normalisers: Place
+    adapters: Place
+    bundle: Place
+    targets: Place | None
+
+
+WIDE = Columns(left=206, normalisers=(280, 140), adapters=(456, 140), bundle=(670, 250), targets=None)
+FULL = Columns(left=166, normalisers=(214, 112), adapters=(350, 112), bundle=(510, 188), targets=(756, 164))
+"""Without targets, and with some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +76,10 @@ class Graph:
     """The whole drawing, and the sentence that says the same in words.
 
     Attributes:
-        right: Left edge of the labels of members.
-        link: Outline of the band between the two boxes.
+        bundle: Left edge, text's left edge and width of the box that is the bundle.
+        links: Outlines of the bands between boxes.
+        targets: Where the bundle was sent; empty when nobody knows, as inside the bundle itself.
+        targets_x: Left edge of the labels of targets.
     """
 
     width: int
@@ -66,38 +89,75 @@ class Graph:
     inputs: tuple[End, ...]
     stages: tuple[Stage, ...]
     outputs: tuple[End, ...]
-    right: int
-    link: str
+    bundle: tuple[int, int, int]
+    links: tuple[str, ...]
+    targets: tuple[End, ...]
+    targets_x: int
     sentence: str
 
 
 Weighed = tuple[str, int]
+Named = tuple[str, str]
 
 
-def graph(facts: BundleFacts) -> Graph:
-    """Draw inputs, normalisers, adapters and members of a bundle."""
+def graph(facts: BundleFacts, receipts: Sequence[Receipt] = ()) -> Graph:
+    """Draw sources, normalisers, adapters and the bundle's members, and the targets it was sent to."""
+    columns = FULL if receipts else WIDE
     sources = _ends(sorted(facts.counts.by_source.items(), key=lambda item: (-item[1], item[0])), "sources")
     members = _ends([(member.path, member.records or 0) for member in facts.members if member.is_evidence], "members")
-    rows = max(len(sources), len(members), 3)
-    height = TOP + rows * ROW + 8
+    targets = _targets(receipts)
+    rows = max(len(sources), len(members), len(targets), 3)
     middle = TOP + rows * ROW // 2
-    normalisers = tuple(f"{each.name} {each.version}" for each in facts.normalisers)
-    adapters = tuple(f"{each.name} {each.version}" for each in facts.adapters)
+    sources_room = columns.left // LETTER
+    inner = (columns.bundle[0], columns.bundle[0] + 12, columns.bundle[1])
     return Graph(
         width=WIDTH,
-        height=height,
+        height=TOP + rows * ROW + 8,
         box_top=TOP,
         box_height=rows * ROW,
-        inputs=_drawn(sources, middle=middle, start=LEFT, end=STAGES[0][0]),
-        stages=(
-            _stage("Normalisers", normalisers, rows=rows, place=STAGES[0]),
-            _stage("Adapters", adapters, rows=rows, place=STAGES[1]),
+        inputs=_drawn(sources, middle=middle, across=(columns.left, columns.normalisers[0]), room=sources_room),
+        stages=_stages(facts, columns, rows),
+        outputs=_drawn(
+            members, middle=middle, across=(columns.bundle[0], _end(columns.adapters)), room=inner[2] // LETTER - 3
         ),
-        outputs=_drawn(members, middle=middle, start=RIGHT, end=STAGES[1][0] + STAGES[1][1]),
-        right=RIGHT + 8,
-        link=_ribbon((STAGES[0][0] + STAGES[0][1], middle), (STAGES[1][0], middle - LINK // 2), LINK),
-        sentence=_sentence(facts),
+        bundle=inner,
+        links=(_ribbon((_end(columns.normalisers), middle), (columns.adapters[0], middle - LINK // 2), LINK),),
+        targets=_sent(targets, columns, middle),
+        targets_x=0 if columns.targets is None else columns.targets[0],
+        sentence=_sentence(facts, len(receipts)),
     )
+
+
+def _end(place: Place) -> int:
+    return place[0] + place[1]
+
+
+def _stages(facts: BundleFacts, columns: Columns, rows: int) -> tuple[Stage, ...]:
+    normalisers = tuple(f"{each.name} {each.version}" for each in facts.normalisers)
+    adapters = tuple(f"{each.name} {each.version}" for each in facts.adapters)
+    return (
+        _stage("Normalisers", normalisers, rows=rows, place=columns.normalisers),
+        _stage("Adapters", adapters, rows=rows, place=columns.adapters),
+    )
+
+
+def _targets(receipts: Sequence[Receipt]) -> list[Named]:
+    named = [(f"{each.type} {each.location}", each.state) for each in receipts]
+    if len(named) <= ENDS:
+        return named
+    return [*named[: ENDS - 1], (f"{number(len(named) - ENDS + 1)} more targets", "")]
+
+
+def _sent(targets: list[Named], columns: Columns, middle: int) -> tuple[End, ...]:
+    if columns.targets is None:
+        return ()
+    drawn = _drawn(
+        [(name, 1) for name, _ in targets],
+        middle=middle,
+        across=(columns.targets[0] - 8, _end(columns.bundle)),
+        room=columns.targets[1] // LETTER,
+    )
+    return tuple(replace(end, weight=visible(state)) for end, (_, state) in zip(drawn, targets, strict=True))
 
 
 def _ends(items: Sequence[Weighed], noun: str) -> list[Weighed]:
@@ -107,8 +167,15 @@ def _ends(items: Sequence[Weighed], noun: str) -> list[Weighed]:
     return [*items[: ENDS - 1], (f"{number(len(rest))} more {noun}", sum(weight for _, weight in rest))]
 
 
-def _drawn(items: Sequence[Weighed], *, middle: int, start: int, end: int) -> tuple[End, ...]:
-    """Stack ribbons at the box so that their thickness is the share of records, and spread them at the labels."""
+def _drawn(items: Sequence[Weighed], *, middle: int, across: tuple[int, int], room: int) -> tuple[End, ...]:
+    """Stack ribbons at the box so that their thickness is the share of records, and spread them at the labels.
+
+    Args:
+        items: Names and weights.
+        middle: The middle of the drawing.
+        across: Where ribbons reach the labels, and where they reach the box.
+        room: Letters that a label has room for.
+    """
     total = sum(weight for _, weight in items) or 1
     widths = [max(2, weight * FLOW // total) for _, weight in items]
     inner = middle - sum(widths) // 2
@@ -118,11 +185,11 @@ def _drawn(items: Sequence[Weighed], *, middle: int, start: int, end: int) -> tu
         y = first + row * ROW
         drawn.append(
             End(
-                label=shorten(visible(name.removeprefix("data/")) or "(empty)", 27),
+                label=shorten(visible(name.removeprefix("data/")) or "(empty)", room),
                 title=visible(name) or "(empty)",
                 weight=_many(weight, "record") if weight else "no records",
                 y=y,
-                ribbon=_ribbon((start, y), (end, inner), width),
+                ribbon=_ribbon((across[0], y), (across[1], inner), width),
             )
         )
         inner += width
@@ -142,19 +209,20 @@ def _ribbon(outer: tuple[int, int], inner: tuple[int, int], width: int) -> str:
 
 def _stage(title: str, names: tuple[str, ...], *, rows: int, place: tuple[int, int]) -> Stage:
     room = max(1, (rows * ROW - 44) // 20)
-    lines = [shorten(visible(name), 17) for name in names]
+    lines = [shorten(visible(name), place[1] // LETTER) for name in names]
     if len(lines) > room:
         lines = [*lines[: room - 1], f"{len(lines) - room + 1} more"]
     first = TOP + rows * ROW // 2 - (len(lines) - 1) * 10 + 5
     return Stage(title=title, lines=tuple(lines) or ("none",), x=place[0], width=place[1], first=first)
 
 
-def _sentence(facts: BundleFacts) -> str:
+def _sentence(facts: BundleFacts, targets: int) -> str:
     evidence = sum(1 for member in facts.members if member.is_evidence)
+    sent = f", sent to {_many(targets, 'target')}" if targets else ""
     return (
         f"{_many(facts.counts.records, 'record')} of {_many(len(facts.counts.by_source), 'source')} went through "
         f"{_many(len(facts.normalisers), 'normaliser')} and {_many(len(facts.adapters), 'adapter')} into "
-        f"{_many(evidence, 'evidence member')}."
+        f"{_many(evidence, 'evidence member')}{sent}."
     )
 
 

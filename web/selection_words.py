@@ -9,18 +9,30 @@ from typing import Any
 from web.figures import number, visible
 
 SHOWN = 24
-"""Values of one selector that are listed; export.json has them all."""
+"""Values of one selector that stand in the open."""
+
+LISTED = 2_000
+"""Values of one selector that the page has at all; export.json has them all."""
 
 UNRESTRICTED = "any"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selector:
-    """One selector: its name, its values, and whether it restricted anything."""
+    """One selector.
+
+    Attributes:
+        values: The first SHOWN, or that it did not restrict anything.
+        more: What to say in place of the others where only those are shown; empty when there are no others.
+        rest: The others, as far as a page lists them.
+        left_out: How many the page does not list; empty when it lists all.
+    """
 
     name: str
     values: tuple[str, ...]
     more: str
+    rest: tuple[str, ...]
+    left_out: str
     restricts: bool
 
 
@@ -42,6 +54,8 @@ def _selector(name: str, value: Any) -> Selector:
         name=_words(name),
         values=tuple(texts[:SHOWN]) or (UNRESTRICTED,),
         more=f"and {number(left)} more; export.json lists them all" if left > 0 else "",
+        rest=tuple(texts[SHOWN:LISTED]),
+        left_out=number(len(texts) - LISTED) if len(texts) > LISTED else "",
         restricts=bool(texts),
     )
 

@@ -1,0 +1,80 @@
+// Tables that stand in the page: kept as CSV or JSON exactly as they are shown, and windowed when they are long.
+"use strict";
+(function () {
+  const EC = window.ExportCenter;
+  const LONG = 200;
+
+  const keyed = (table) => Array.from(table.tHead.rows[0].cells).map((cell) => cell.dataset.key ?? "");
+
+  /** A cell's value: what it says it is, else its text; a number where its column holds numbers. */
+  function valueOf(cell, numeric) {
+    const text = cell.dataset.value ?? cell.querySelector(".digest")?.textContent ?? cell.textContent.trim();
+    if (!numeric) return text;
+    const number = Number(text.replaceAll("\u202f", ""));
+    if (text === "" || Number.isNaN(number)) return text;
+    return cell.dataset.value !== undefined && number < 0 ? null : number;
+  }
+
+  /**
+   * Read a table that stands in the page.
+   * @returns {{columns: {key: string, title: string, number: boolean}[], rows: object[], total: number}} rows that
+   *   are shown, in the order shown, and how many there are with the hidden ones
+   */
+  function read(table) {
+    const heads = Array.from(table.tHead.rows[0].cells);
+    const keys = keyed(table);
+    const columns = keys
+      .map((key, place) => ({ key, place, title: heads[place].textContent, number: heads[place].classList.contains("num") }))
+      .filter(({ key }) => key);
+    const all = Array.from(table.tBodies[0].rows);
+    const row = ({ cells }) => Object.fromEntries(columns.map((one) => [one.key, valueOf(cells[one.place], one.number)]));
+    return { columns, rows: all.filter((one) => !one.hidden).map(row), total: all.length };
+  }
+
+  function keep(table, kind) {
+    const { columns, rows, total } = read(table);
+    const words = document.getElementById("filter")?.value.trim();
+    const filtered = rows.length < total;
+    const note = filtered ? `${rows.length} of ${total} rows; words: ${words}` : "";
+    const text = kind === "csv" ? EC.rows.csv(rows, columns, note) : EC.rows.json(rows, columns, note, total);
+    const name = EC.rows.fileName(table.dataset.export, note, rows.length, total, kind);
+    EC.dom.download(name, text, kind === "csv" ? "text/csv;charset=utf-8" : "application/json");
+  }
+
+  function buttons(table) {
+    const what = table.dataset.export.replaceAll("-", " ");
+    const one = (kind) =>
+      EC.dom.h(
+        "button",
+        { type: "button", class: "copy", "aria-label": `${kind.toUpperCase()}: ${what}`, onclick: () => keep(table, kind) },
+        kind.toUpperCase(),
+      );
+    return [one("csv"), one("json")];
+  }
+
+  function place(table) {
+    const ready = table.parentElement.querySelector(":scope > .tools .exports");
+    if (ready) return ready.replaceChildren(...buttons(table));
+    const group = EC.dom.h("p", { class: "sent exports", role: "group", "aria-label": "Export" }, buttons(table));
+    const chart = table.closest(".chart");
+    return chart ? chart.append(group) : (table.closest(".scroll") ?? table).after(group);
+  }
+
+  /** Put a windowed table in the place of a long one when it is opened: thousands of rows are slow to lay out. */
+  function windowed(details) {
+    const table = details.querySelector("table.full");
+    const { columns, rows } = read(table);
+    const caption = table.caption.textContent;
+    const shown = columns.map((one, at) => ({ ...one, primary: at === 0, width: one.number ? "8rem" : "minmax(0, 1fr)" }));
+    const id = table.dataset.export;
+    table.replaceWith(EC.table.create({ id: `${id}-all`, caption, columns: shown, rows, unit: "values" }).element);
+  }
+
+  EC.start("exports", () => {
+    document.querySelectorAll("table[data-export]").forEach(place);
+    for (const details of document.querySelectorAll("details.long")) {
+      const rows = details.querySelector("table.full")?.tBodies[0].rows.length ?? 0;
+      if (rows > LONG) details.addEventListener("toggle", () => windowed(details), { once: true });
+    }
+  });
+})();
