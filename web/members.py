@@ -28,6 +28,9 @@ ENVELOPE = (
 )
 """Files around the payload, in the order of the archive."""
 
+LISTED = 2_000
+"""Members a page lists; with many thousands, a browser no longer opens it."""
+
 MEDIA_TYPES = {
     "md": "text/markdown",
     "html": "text/html",

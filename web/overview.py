@@ -7,8 +7,8 @@ from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from web.figures import number, size, visible
-from web.page_data import Fact
 from web.schedules import longest_pause, schedule_words
+from web.stated import Fact
 from web.templating import render as fill
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from web.checking import Step, steps
 from web.delta_section import DeltaSection, delta_section
 from web.figures import number, visible
 from web.graph import Graph, graph
-from web.members import ENVELOPE, Row, holds_lines, rows
+from web.members import ENVELOPE, LISTED, Row, holds_lines, rows
 from web.sealing import Sealed, sealed
 from web.selection_words import Selector, selectors
 from web.trivy_section import STUB, TrivySection, stub_is_declared, trivy_section
@@ -32,6 +32,7 @@ class PageData:
 
     Attributes:
         alarm: What must not be overlooked, as a title and what it means; None when there is nothing.
+        rows_left_out: How many members the page has no room for; empty when it lists all.
         record_members: Paths of members that hold records, quoted for a shell.
         sealed: How it is encrypted; None when everybody can read it.
         delta: What it adds, changes and removes; None for bundles that stand alone.
@@ -53,6 +54,7 @@ class PageData:
     policy: tuple[stated.Fact, ...]
     toolchain: tuple[stated.Fact, ...]
     rows: tuple[Row, ...]
+    rows_left_out: str
     total: str
     envelope: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
@@ -90,7 +92,8 @@ def page_data(
         digests=stated.digests(facts),
         policy=stated.policy(facts),
         toolchain=stated.toolchain(facts),
-        rows=listed,
+        rows=listed[:LISTED],
+        rows_left_out=number(len(listed) - LISTED) if len(listed) > LISTED else "",
         total=f"{number(len(listed))} members",
         envelope=ENVELOPE,
         steps=steps(facts),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from web.figures import number, visible
 from web.line_diff import Line, diff
 from web.overview import ProfileCard, Row, freshness, newest_first
-from web.page_data import Fact
 from web.profile_words import words
 from web.selection_words import Selector, selectors
+from web.stated import Fact
 from web.templating import render as fill
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from web.figures import number, visible
-from web.page_data import Fact
 from web.schedules import schedule_words
+from web.stated import Fact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -36,9 +36,14 @@ def key_facts(facts: BundleFacts) -> tuple[Fact, ...]:
         Fact(name="Records", value="not stated" if untold else number(facts.counts.records)),
         Fact(name="Sources", value="not stated" if untold else number(len(facts.counts.by_source))),
         Fact(name="Evidence", value=size(sum(member.bytes for member in evidence)), note="compressed"),
-        Fact(name="As of", value=visible(facts.as_of)[:10], note=visible(facts.as_of)[10:], instant=visible(facts.as_of)),
+        _day(visible(facts.as_of)),
         Fact(name="Tenants", value=", ".join(tenants(facts.selectors)) or "not stated"),
     )
+
+
+def _day(instant: str) -> Fact:
+    """Return a time as a day, with the time of the day as its note."""
+    return Fact(name="As of", value=instant[:10], note=instant[11:].replace("Z", " UTC"), instant=instant)
 
 
 def counts_are_untold(facts: BundleFacts) -> bool:
