@@ -19,6 +19,8 @@ STYLE = (
     # one part of a page each
     "style/table.css",
     "style/bundle.css",
+    "style/choose.css",
+    "style/verify.css",
     # paper has the last word
     "style/print.css",
 )
@@ -35,6 +37,8 @@ VIEWER = (
     "app/table.js",
     "app/window.js",
     # where bytes come from, containers, records, search
+    # a bundle that a reader drops or chooses
+    "app/choose.js",
     # what a record says, and how it is shown
     "app/json.js",
     "app/facts.js",
@@ -45,7 +49,6 @@ VIEWER = (
     "app/summary_vex.js",
     "app/summary_sbom.js",
     "app/summary_findings.js",
-    # keys, signatures, verification
     # the bundle's page
     "app/bundle.js",
     "app/exports.js",
@@ -55,7 +58,28 @@ VIEWER = (
 
 SITE = (
     # sign-in comes first: others ask through it
+    # keys, signatures, verification: not in bundles, where a viewer could only vouch for itself
+    "app/verify/errors.js",
+    "app/verify/bytes.js",
+    "app/verify/canonical.js",
+    "app/pem.js",
+    "app/signature.js",
+    "app/verify/libraries.js",
+    "app/verify/hashing.js",
+    "app/verify/incoming.js",
+    "app/verify/tar.js",
+    "app/verify/zip.js",
+    "app/verify/beginning.js",
+    "app/verify/manifest.js",
+    "app/verify/envelope.js",
+    "app/verify/folder.js",
+    "app/verify/zframes.js",
+    "app/verify/content.js",
+    "app/verify.js",
     # one page each
+    "site/trusted.js",
+    "site/verify_steps.js",
+    "site/verify.js",
 )
 """Parts of ``site.js``: pages that no bundle has."""
 

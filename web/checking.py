@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from web.figures import visible
@@ -46,6 +46,15 @@ def algorithm_name(algorithm: str) -> str:
 def steps(facts: BundleFacts) -> tuple[Step, ...]:
     """Return the steps in the order a receiver takes them."""
     return (_unpack(), _key(facts.key_id), _signature(facts.algorithm), _members(), *_opened(facts), *_comfort())
+
+
+def stock_steps() -> tuple[Step, ...]:
+    """Return the steps for a bundle of which nothing is known: with either kind of key."""
+    signatures = (
+        replace(_signature(algorithm), title=f"Check the signature of export.json: {name}")
+        for algorithm, name in KEY_NAMES.items()
+    )
+    return (_unpack(), *signatures, _members(), *_comfort())
 
 
 def _unpack() -> Step:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from web import bundle_page, compare_page, overview, profile_page
+from web import bundle_page, compare_page, overview, profile_page, verify_page
 from web.around import Around
 from web.assets import site_files
 from web.figures import visible
@@ -67,6 +67,7 @@ def pages(site: Site) -> dict[str, bytes]:
             Overview(rows=site.rows, profiles=cards, remarks=site.remarks), layout("overview", "Runs and bundles")
         ),
         "compare.html": compare_page.render(layout("compare", "Compare two bundles")),
+        "verify.html": verify_page.render(layout("verify", "Verify a bundle")),
         "data/runs.json": overview.rows_json(site.rows),
         "data/runs.js": overview.rows_script(site.rows),
         **site_files(),
