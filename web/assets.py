@@ -50,6 +50,7 @@ VIEWER = (
     "app/summary_sbom.js",
     "app/summary_findings.js",
     # the bundle's page
+    "app/opened.js",
     "app/bundle.js",
     "app/exports.js",
     "app/ages.js",

@@ -6,6 +6,7 @@ The page opens from ``file://``, without network and without JavaScript; scripts
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from web.around import ALONE
@@ -45,13 +46,16 @@ def in_site(manifest: Manifest, layout: Layout, around: Around, *, key: tuple[st
         key: Id and algorithm of the key that signed it, as in ``web.facts.BundleFacts``.
     """
     facts = facts_of(manifest, key_id=key[0], algorithm=key[1], trivy=around.trivy)
+    if layout.bundle is not None:
+        layout = replace(layout, bundle=replace(layout.bundle, content_digest=manifest.content_digest))
     return _page(page_data(facts, pages_of(manifest), layout, around), layout, around)
 
 
 def _inside(facts: BundleFacts) -> Layout:
     """Return the layout of the page that lies in the bundle itself, beside its members."""
     title = f"{visible(facts.profile.id)}: evidence bundle"
-    return Layout(mode="bundle", page="bundle", title=title, bundle=BundlePlace(name="", url="", layout="dir"))
+    place = BundlePlace(name="", url="", layout="dir", content_digest=visible(facts.content_digest))
+    return Layout(mode="bundle", page="bundle", title=title, bundle=place)
 
 
 def _page(data: PageData, layout: Layout, around: Around) -> bytes:

@@ -34,12 +34,25 @@ class BundlePlace:
         url: Its archive, relative to the page, or the folder that its members lie in.
         layout: "tar.zst", "zip" or "dir".
         bytes: Size of the archive; None for a folder.
+        content_digest: contentDigest, so that no other bundle is taken for it; empty when a page does not say.
     """
 
     name: str
     url: str
     layout: Literal["tar.zst", "zip", "dir"]
     bytes: int | None = None
+    content_digest: str = ""
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What scripts read as ``ExportCenter.page.bundle``."""
+        return {
+            "name": self.name,
+            "url": self.url,
+            "layout": self.layout,
+            "bytes": self.bytes,
+            "contentDigest": self.content_digest,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +100,12 @@ class Layout:
     @property
     def configuration(self) -> dict[str, Any]:
         """What scripts read as ``ExportCenter.page``."""
-        place = self.bundle
-        named = ("name", "url", "layout", "bytes")
         return {
             "mode": self.mode,
             "page": self.page,
             "root": self.root,
             "api": self.api,
-            "bundle": None if place is None else {name: getattr(place, name) for name in named},
+            "bundle": None if self.bundle is None else self.bundle.configuration,
             "auth": self.auth,
         }
 

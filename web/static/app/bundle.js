@@ -91,6 +91,12 @@
     return navigator.clipboard.writeText(element.textContent).then(() => copied(button, true), fallBack);
   }
 
+  /** Parts by others have a place each in the page; where their script is missing, the place stays empty. */
+  EC.start("records", () => {
+    const place = document.getElementById("records-here");
+    return place && EC.records?.attach(place);
+  });
+
   EC.start("copying", () => {
     all("button.copy").forEach((button) => {
       button.hidden = false;
