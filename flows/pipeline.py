@@ -24,6 +24,7 @@ from bundle.envelope import sign_envelope
 from bundle.errors import SigningError
 from flows.description import Draft, describe
 from flows.errors import EmptySelectionError, SigningFailedError, StorageError
+from flows.memory import keep_arrow_memory
 from flows.order import DisorderError
 from flows.selection import Scan, batches, sorted_batches
 
@@ -98,6 +99,7 @@ def run(plan: Plan, parts: Parts, *, step: Step = plainly) -> Exported:
         EmptySelectionError: Nothing matched, and the plan does not allow that.
         FlowError, BundleError: A stage failed; the message says which input and why.
     """
+    keep_arrow_memory()
     with _staging(parts.out) as staging:
         adapted = step("adapt", adapt, plan, parts, staging)
         draft = step("describe", describe, plan, adapted, parts, staging)
