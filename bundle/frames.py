@@ -24,8 +24,8 @@ from bundle.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-ZSTD = {"strategy": 2, "wlog": 21, "hlog": 15, "clog": 14, "slog": 1, "mml": 6, "tlen": 0}
-"""How frames are compressed, in the names that the zstd command has for it (docs/decisions/0010)."""
+ZSTD = {"strategy": 1, "wlog": 21, "hlog": 15, "clog": 6, "slog": 1, "mml": 7, "tlen": 0}
+"""How frames are compressed, in the names that the zstd command has for it (docs/decisions/0014)."""
 
 KIB = 1024
 MIB = 1024 * KIB
