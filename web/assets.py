@@ -51,6 +51,8 @@ VIEWER = (
     "app/summary_findings.js",
     # the bundle's page
     "app/opened.js",
+    "app/lists.js",
+    "app/members.js",
     "app/bundle.js",
     "app/exports.js",
     "app/ages.js",

@@ -1,86 +1,29 @@
-// The bundle's page: filtering, sorting and copying. It says everything without this script.
+// What the bundle's page does beside its tables: copying, printing, and giving parts by others their place.
 "use strict";
 (function () {
-  const EC = window.ExportCenter;
-  const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
-  const status = () => document.getElementById("status");
-
-  function applier(rows, filter) {
-    const shown = document.getElementById("shown");
-    return () => {
-      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let visible = 0;
-      for (const row of rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-        visible += row.hidden ? 0 : 1;
-      }
-      shown.textContent = visible === rows.length ? `${rows.length} members` : `${visible} of ${rows.length} members`;
-      document.getElementById("none").hidden = visible > 0;
-    };
-  }
-
-  function compare(column, numeric) {
-    return (a, b) => {
-      const left = a.cells[column].dataset.value;
-      const right = b.cells[column].dataset.value;
-      if (numeric) return Number(left) - Number(right);
-      return left < right ? -1 : left > right ? 1 : 0;
-    };
-  }
-
-  function sort(table, rows, head) {
-    const descending = head.getAttribute("aria-sort") === "ascending";
-    all("thead th", table).forEach((other) => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    const order = compare(head.cellIndex, head.dataset.sort === "number");
-    rows.sort((a, b) => (descending ? order(b, a) : order(a, b)));
-    table.tBodies[0].append(...rows);
-  }
-
-  function sortable(table, rows, head) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "sort";
-    button.textContent = head.textContent;
-    button.addEventListener("click", () => sort(table, rows, head));
-    head.replaceChildren(button);
-  }
-
-  EC.start("members", () => {
-    const table = document.getElementById("member-table");
-    if (!table) return;
-    const rows = Array.from(table.tBodies[0].rows);
-    const filter = document.getElementById("filter");
-    const apply = applier(rows, filter);
-    all("th[data-sort]", table).forEach((head) => sortable(table, rows, head));
-    all(".tools").forEach((tools) => (tools.hidden = false));
-    filter.addEventListener("input", apply);
-    filter.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      filter.value = "";
-      apply();
-    });
-    apply();
-  });
+  const EC = (globalThis.ExportCenter ??= {});
+  const COPIED_FOR = 2000;
+  /** Rows of a table that are printed without being asked for. */
+  const PRINTED = 200;
 
   function selectText(element) {
     const range = document.createRange();
     range.selectNodeContents(element);
-    const selection = window.getSelection();
+    const selection = getSelection();
     selection.removeAllRanges();
     selection.addRange(range);
   }
 
   function copied(button, done) {
     button.textContent = done ? "Copied" : "Selected";
-    status().textContent = done ? "Copied." : "Selected; copy with the keyboard.";
-    window.setTimeout(() => {
+    EC.dom.announce(done ? "Copied." : "Selected; copy with the keyboard.");
+    setTimeout(() => {
       button.textContent = "Copy";
-      status().textContent = "";
-    }, 2000);
+      EC.dom.announce("");
+    }, COPIED_FOR);
   }
 
+  /** Copy what stands in the page; where that is not allowed it is selected, for the keyboard. */
   function copy(button) {
     const element = document.getElementById(button.dataset.copy);
     const fallBack = () => {
@@ -91,18 +34,22 @@
     return navigator.clipboard.writeText(element.textContent).then(() => copied(button, true), fallBack);
   }
 
-  /** Parts by others have a place each in the page; where their script is missing, the place stays empty. */
-  EC.start("records", () => {
-    const place = document.getElementById("records-here");
-    return place && EC.records?.attach(place);
-  });
-
   EC.start("copying", () => {
-    all("button.copy").forEach((button) => {
+    document.querySelectorAll("button.copy[data-copy]").forEach((button) => {
       button.hidden = false;
       button.addEventListener("click", () => copy(button));
     });
   });
 
-  window.addEventListener("beforeprint", () => all("details").forEach((details) => (details.open = true)));
+  EC.start("records", () => {
+    const place = document.getElementById("records-here");
+    return place && EC.records?.attach(place);
+  });
+
+  const short = (details) => details.querySelectorAll("tr").length <= PRINTED;
+
+  /** On paper nothing can be opened: everything is, but what would fill a ream. */
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details")) if (short(details)) details.open = true;
+  });
 })();

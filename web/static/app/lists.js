@@ -1,0 +1,105 @@
+// Lists that lie in a bundle and are shown once it is open: what a delta changes, what a Trivy database cannot say.
+"use strict";
+(function () {
+  const EC = (globalThis.ExportCenter ??= {});
+  /** The most bytes of a list that a page holds: of what lies in the bundle, and of what it is decompressed to. */
+  const PACKED = 32 << 20;
+  const PLAIN = 96 << 20;
+  const STEP = 64 << 10;
+  const DELTA = ["change", "kind", "source", "id", "locator", "tenant"];
+  const REPORT = ["reason", "id", "package", "ecosystem", "source", "detail"];
+  const FACETS = new Set(["change", "kind", "source", "tenant", "reason", "ecosystem"]);
+
+  const tooLong = (path) =>
+    new EC.BundleError(`${path} is longer than a page should hold`, {
+      advice: `On a command line: zstd -dc ${path} | less`,
+      code: "limit",
+    });
+
+  /** Decompress a member of any number of frames, with turns for the page between; bounded by what it may become. */
+  async function plainOf(data, path, signal) {
+    const pieces = [];
+    let size = 0;
+    const decoder = new fzstd.Decompress((piece) => {
+      size += piece.length;
+      if (size > PLAIN) throw tooLong(path);
+      pieces.push(piece);
+    });
+    for (let start = 0; start < data.length; start += STEP) {
+      decoder.push(data.subarray(start, start + STEP), start + STEP >= data.length);
+      await EC.turn.due(signal);
+    }
+    return new Blob(pieces).text();
+  }
+
+  const object = (value) => (value && typeof value === "object" && !Array.isArray(value) ? value : {});
+
+  /** A row of plain texts: whatever else a line holds is left to who reads the member. */
+  const rowOf = (keys, value) => {
+    const text = (one) => (["string", "number"].includes(typeof one) ? String(one) : "");
+    return Object.fromEntries(keys.map((key) => [key, text(object(value)[key])]));
+  };
+
+  /**
+   * Read a list of a delta: one JSON object a line, of which `change` ("added", "changed" or "removed"), `kind`,
+   * `source`, `id`, `locator` and `tenant` are shown.
+   */
+  async function delta(bundle, path, { signal } = {}) {
+    const data = await bundle.member(path).checked({ signal, most: PACKED });
+    const lines = (await plainOf(data, path, signal)).split("\n").filter(Boolean);
+    return lines.map((line) => rowOf(DELTA, JSON.parse(line)));
+  }
+
+  /** Read a Trivy report's list of what could not be expressed; entries that stand for many show their examples. */
+  async function report(bundle, path, { signal } = {}) {
+    const data = await bundle.member(path).checked({ signal, most: PLAIN });
+    const { unexpressed } = object(JSON.parse(new TextDecoder().decode(data)));
+    const entries = Array.isArray(unexpressed) ? unexpressed : [];
+    const each = (entry) => (Array.isArray(object(entry).examples) ? entry.examples.map((one) => ({ ...entry, ...object(one) })) : [entry]);
+    return entries.flatMap(each).map((entry) => rowOf(REPORT, entry));
+  }
+
+  function columnsOf(keys, rows) {
+    const used = keys.filter((key) => rows.some((row) => row[key] !== ""));
+    const title = (key) => (key === "id" ? "Id" : key[0].toUpperCase() + key.slice(1));
+    return used.map((key) => ({
+      key,
+      title: title(key),
+      primary: key === "id",
+      facet: FACETS.has(key),
+      wide: ["tenant", "locator", "source"].includes(key),
+    }));
+  }
+
+  function show(place, rows, keys) {
+    const { list, title } = place.dataset;
+    const columns = columnsOf(keys, rows);
+    const table = EC.table.create({ id: list, caption: title, columns, rows, unit: "entries" });
+    place.replaceChildren(table.element);
+  }
+
+  async function fill(place, bundle) {
+    const { member, title, form } = place.dataset;
+    place.replaceChildren(EC.dom.h("p", { class: "note", role: "status" }, `Reading ${title.toLowerCase()} …`));
+    try {
+      const rows = await (form === "report" ? report : delta)(bundle, member);
+      show(place, rows, form === "report" ? REPORT : DELTA);
+    } catch (error) {
+      place.replaceChildren(EC.dom.h("p", { class: "remark" }, [error.message, error.advice].filter(Boolean).join(". ")));
+    }
+  }
+
+  function button(place, bundle) {
+    const load = EC.dom.h("button", { type: "button", class: "copy", onclick: () => fill(place, bundle) }, "Show all");
+    place.replaceChildren(EC.dom.h("p", { class: "note" }, load));
+  }
+
+  EC.start("lists", () => {
+    const places = Array.from(document.querySelectorAll("[data-list]"));
+    if (!places.length) return;
+    EC.opened.on((bundle) => places.forEach((place) => button(place, bundle)));
+    if (EC.opened.reachable()) EC.opened.here().catch(() => {});
+  });
+
+  EC.lists = { delta, report };
+})();
