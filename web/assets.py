@@ -37,6 +37,17 @@ VIEWER = (
     "app/table.js",
     "app/window.js",
     # where bytes come from, containers, records, search
+    "app/errors.js",
+    "app/hash.js",
+    "app/source.js",
+    "app/folders.js",
+    "app/forms.js",
+    "app/manifest.js",
+    "app/container.js",
+    "app/frames.js",
+    "app/lookup.js",
+    "app/search.js",
+    "app/compare.js",
     # a bundle that a reader drops or chooses
     "app/choose.js",
     # what a record says, and how it is shown
@@ -104,6 +115,13 @@ class Library:
 
 VENDOR: tuple[Library, ...] = (
     # in every bundle
+    Library(name="fzstd", version="0.1.1", script="vendor/fzstd.js", licence="vendor/fzstd.LICENSE.txt"),
+    Library(
+        name="@noble/hashes",
+        version="2.4.0",
+        script="vendor/noble-hashes.js",
+        licence="vendor/noble-hashes.LICENSE.txt",
+    ),
 )
 """Parts of ``vendor.js``."""
 

@@ -1,0 +1,77 @@
+// Bundles that lie in a folder: chosen or dropped on the page, or beside the page on a server.
+//
+// A folder source:  {kind: "folder" | "siblings", name, bytesRead, requests, paths, file(path, size) -> Promise<source>}
+//   paths      the names of all files in it, or null where nobody can list them
+//   file       a byte source (source.js) of one file; `size` may be given when it is known
+//
+//   EC.source.fromFolder(files)              -> folder source   FileList of <input webkitdirectory>, or [{path, file}]
+//   EC.source.fromSiblings(baseUrl, {fetch}) -> folder source   files below an address that ends with "/"
+//   EC.source.of({file} or {folder})         -> source or folder source, of what EC.choose hands over
+"use strict";
+(function () {
+  const EC = (globalThis.ExportCenter ??= {});
+  const MANIFEST = "export.json";
+  /** A bundle has some dozens of files; whoever drops a disk gets an answer rather than a dead page. */
+  const MOST_FILES = 20_000;
+
+  const broken = (message, advice, code = "unreadable") => new EC.BundleError(message, { advice, code });
+  const CHOOSE = "Choose the folder that export.json lies in, or the bundle's file.";
+
+  class Folder {
+    constructor(kind, name, paths, open) {
+      this.kind = kind;
+      this.name = name;
+      this.paths = paths;
+      this.open = open;
+      this.opened = new Map();
+    }
+
+    get bytesRead() {
+      return this.sum("bytesRead");
+    }
+
+    get requests() {
+      return this.sum("requests");
+    }
+
+    sum(field) {
+      let total = 0;
+      for (const source of this.opened.values()) total += source[field] ?? 0;
+      return total;
+    }
+
+    async file(path, size) {
+      if (!this.opened.has(path)) this.opened.set(path, await this.open(path, size));
+      return this.opened.get(path);
+    }
+  }
+
+  /** Return the folder that holds export.json as its own root, the one nearest to the top. */
+  function fromFolder(files) {
+    const all = Array.from(files, (each) => ({ path: each.path ?? each.webkitRelativePath ?? each.name, file: each.file ?? each }));
+    if (all.length > MOST_FILES) throw broken(`the folder holds more than ${MOST_FILES} files`, CHOOSE, "limit");
+    const depth = (path) => path.split("/").length;
+    const roots = all.filter(({ path }) => path.split("/").pop() === MANIFEST).sort((a, b) => depth(a.path) - depth(b.path));
+    if (!roots.length) throw broken("the folder is no bundle: it has no export.json", CHOOSE);
+    const prefix = roots[0].path.slice(0, -MANIFEST.length);
+    const inside = all.filter(({ path }) => path.startsWith(prefix));
+    const found = new Map(inside.map(({ path, file }) => [path.slice(prefix.length), file]));
+    return new Folder("folder", prefix.split("/").at(-2) ?? "folder", [...found.keys()], async (path) => {
+      if (!found.has(path)) throw broken(`${path} is missing from the folder`, "Extract the bundle again.", "missing");
+      return EC.source.fromFile(found.get(path));
+    });
+  }
+
+  function fromSiblings(baseUrl, { fetch } = {}) {
+    const base = String(baseUrl).replace(/[^/]*([?#].*)?$/, "");
+    const name = base.split("/").at(-2) || "bundle";
+    return new Folder("siblings", name, null, (path, size) =>
+      EC.source.fromUrl(base + path.split("/").map(encodeURIComponent).join("/"), { fetch, name: path, size }),
+    );
+  }
+
+  /** Return the source of what `EC.choose` hands over: {file} or {folder: files}. */
+  const of = (chosen) => (chosen.folder ? fromFolder(chosen.folder) : EC.source.fromFile(chosen.file));
+
+  Object.assign(EC.source, { fromFolder, fromSiblings, of });
+})();

@@ -1,0 +1,215 @@
+// Frames: the independent zstd frames that records lie in (docs/format.md, "Frames"), checked against export.json.
+//
+//   await EC.frames.table(bundle, path, {signal})               -> Table {length, row(number) -> Row}, checked, kept
+//   await EC.frames.plain(bundle, path, number, {signal})       -> Uint8Array: a whole frame, its digest checked
+//   await EC.frames.lineAt(bundle, path, number, offset, {signal}) -> Uint8Array: one line with its newline; a frame is
+//                                                                  read no further; its digest is for the caller to check
+//   EC.frames.lines(plain)                                      -> iterator of [offset, Uint8Array with its newline]
+//   EC.frames.MAX                                               the most plain bytes of a frame that a page holds
+//
+// Row: {number, offset, bytes, plainBytes, first, sha256}: place and size in the member, plain size, records before it.
+"use strict";
+(function () {
+  const EC = (globalThis.ExportCenter ??= {});
+  const ROW = 64;
+  const MAX = 128 << 20;
+  const MAX_WINDOW = 8 << 20;
+  const MAX_TABLE = 64 << 20;
+  const SLACK = 1024;
+  /** Compressed bytes that are fetched at once, and those that are decompressed between two turns of the page. */
+  const FETCH = 512 << 10;
+  const STEP = 32 << 10;
+  /** A frame with more plain bytes is decompressed in steps. */
+  const AT_ONCE = 3 << 20;
+  const NEWLINE = 10;
+  const tables = new WeakMap();
+
+  const broken = (message, code = "format") => new EC.BundleError(message, { advice: EC.ALTERED, code });
+  const tooLarge = (message) =>
+    new EC.BundleError(message, { advice: "Read it with `export-center bundle cat`.", code: "limit" });
+
+  class Table {
+    constructor(data) {
+      this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+      this.length = data.length / ROW;
+    }
+
+    row(number) {
+      if (!(number < this.length)) throw broken(`the index points to frame ${number}, which does not exist`);
+      const start = number * ROW;
+      const [offset, bytes, plainBytes, first] = [0, 8, 16, 24].map((at) => Number(this.view.getBigUint64(start + at, true)));
+      const sha256 = new Uint8Array(this.view.buffer, this.view.byteOffset + start + 32, 32);
+      return { number, offset, bytes, plainBytes, first, sha256 };
+    }
+  }
+
+  /** What framesSha256 of export.json is the digest of: plain size, big-endian, and digest, frame by frame. */
+  function frameDigests(table) {
+    const data = new Uint8Array(table.length * 40);
+    const view = new DataView(data.buffer);
+    for (let number = 0; number < table.length; number++) {
+      const row = table.row(number);
+      view.setBigUint64(number * 40, BigInt(row.plainBytes));
+      data.set(row.sha256, number * 40 + 8);
+    }
+    return data;
+  }
+
+  function checkRows(table, listed) {
+    let [end, plain] = [0, 0];
+    for (let number = 0; number < table.length; number++) {
+      const row = table.row(number);
+      const most = row.plainBytes + Math.floor(row.plainBytes / 128) + SLACK;
+      if (row.offset !== end || row.plainBytes < 1 || row.bytes < 1 || row.bytes > most) {
+        throw broken(`the frame table of ${listed.path} states an impossible frame ${number}`);
+      }
+      [end, plain] = [end + row.bytes, plain + row.plainBytes];
+    }
+    if (end !== listed.bytes || plain !== listed.plainBytes) {
+      throw broken(`the frame table of ${listed.path} does not list the frames of its member`);
+    }
+  }
+
+  function framedMember(bundle, path) {
+    const listed = bundle.member(path).listed;
+    if (bundle.manifest.encryption) {
+      const advice = "Decrypt it with `age -d` or `export-center bundle` and the key it was made for.";
+      throw new EC.BundleError(`${path} is encrypted`, { advice, code: "encrypted" });
+    }
+    if (!listed?.framesSha256) throw broken(`${path} holds no frames`);
+    return listed;
+  }
+
+  async function readTable(bundle, path, options) {
+    const listed = framedMember(bundle, path);
+    const name = `${EC.manifest.stem(path)}.frames`;
+    const data = await bundle.member(name).checked({ ...options, most: MAX_TABLE });
+    if (data.length % ROW) throw broken(`${name} of ${data.length} bytes is no multiple of ${ROW}`);
+    const table = new Table(data);
+    if ((await EC.hash.sha256Hex(frameDigests(table))) !== listed.framesSha256) {
+      throw broken(`${name} does not list the frames that export.json stands for`, "digest");
+    }
+    checkRows(table, listed);
+    return table;
+  }
+
+  function table(bundle, path, options) {
+    if (!tables.has(bundle)) tables.set(bundle, new Map());
+    const known = tables.get(bundle);
+    if (!known.has(path)) {
+      const reading = readTable(bundle, path, options);
+      reading.catch(() => known.delete(path));
+      known.set(path, reading);
+    }
+    return known.get(path);
+  }
+
+  /** Refuse a frame whose header asks for other than its row states, before anything is allocated. */
+  function checkHeader(data, row, path) {
+    const [descriptor] = data.subarray(4);
+    const single = (descriptor >> 5) & 1;
+    const width = [single, 2, 4, 8][descriptor >> 6];
+    const at = 6 - single;
+    if (data.length < at + width || data[0] !== 0x28 || data[1] !== 0xb5 || data[2] !== 0x2f || data[3] !== 0xfd || descriptor & 15) {
+      throw broken(`${path}: frame ${row.number} is not of the form this format asks for`);
+    }
+    let size = width === 2 ? 256 : 0;
+    for (let place = 0; place < width; place++) size += data[at + place] * 256 ** place;
+    const scale = 2 ** (10 + (data[5] >> 3));
+    const window = single ? size : scale + (scale / 8) * (data[5] & 7);
+    if (size !== row.plainBytes || window > MAX_WINDOW) {
+      throw broken(`${path}: frame ${row.number} states a size or a window that it must not have`);
+    }
+  }
+
+  const damaged = (path, row, error) => broken(`${path}: frame ${row.number} cannot be decompressed: ${error.message}`);
+
+  /** Decompress a frame piece by piece into one buffer; after each, `enough` says whether it goes far enough. */
+  class Decoding {
+    constructor(path, row) {
+      if (row.plainBytes > MAX) throw tooLarge(`${path}: frame ${row.number} holds ${row.plainBytes} bytes; a page reads at most ${MAX}`);
+      Object.assign(this, { path, row, size: 0, plain: null });
+      this.decoder = new fzstd.Decompress((piece) => this.take(piece));
+    }
+
+    take(piece) {
+      if (this.size + piece.length > this.row.plainBytes) throw new RangeError("it holds more than it states");
+      this.plain.set(piece, this.size);
+      this.size += piece.length;
+    }
+
+    async push(data, last, enough, signal) {
+      if (!this.plain) {
+        checkHeader(data, this.row, this.path);
+        this.plain = new Uint8Array(this.row.plainBytes);
+      }
+      for (let start = 0; start < data.length; start += STEP) {
+        const before = this.size;
+        try {
+          this.decoder.push(data.subarray(start, start + STEP), last && start + STEP >= data.length);
+        } catch (error) {
+          throw damaged(this.path, this.row, error);
+        }
+        if (enough(this.plain, before, this.size)) return true;
+        await EC.turn.due(signal);
+      }
+      return false;
+    }
+  }
+
+  /** Read a frame from its beginning until `enough` is content; return what it holds so far. */
+  async function decode(bundle, path, row, enough, { signal } = {}) {
+    const member = bundle.member(path);
+    const decoding = new Decoding(path, row);
+    for (let start = 0; start < row.bytes; start += FETCH) {
+      const end = Math.min(row.bytes, start + FETCH);
+      const data = await member.read(row.offset + start, row.offset + end, { signal });
+      if (await decoding.push(data, end === row.bytes, enough, signal)) break;
+    }
+    return decoding.plain.subarray(0, decoding.size);
+  }
+
+  async function decodeAtOnce(bundle, path, row, options) {
+    const data = await bundle.member(path).read(row.offset, row.offset + row.bytes, options);
+    checkHeader(data, row, path);
+    try {
+      return fzstd.decompress(data, new Uint8Array(row.plainBytes));
+    } catch (error) {
+      throw damaged(path, row, error);
+    }
+  }
+
+  async function plain(bundle, path, number, options) {
+    const row = (await table(bundle, path, options)).row(number);
+    const found =
+      row.plainBytes > AT_ONCE ? await decode(bundle, path, row, () => false, options) : await decodeAtOnce(bundle, path, row, options);
+    if (!EC.hash.equal(await EC.hash.sha256(found), row.sha256)) {
+      throw broken(`${path}: frame ${number} is not the one that export.json stands for`, "digest");
+    }
+    return found;
+  }
+
+  async function lineAt(bundle, path, number, offset, options) {
+    const row = (await table(bundle, path, options)).row(number);
+    let end = -1;
+    const enough = (data, before, size) => {
+      const from = Math.max(before, offset);
+      end = from < size ? data.subarray(0, size).indexOf(NEWLINE, from) : -1;
+      return end >= 0;
+    };
+    const found = await decode(bundle, path, row, enough, options);
+    if (end < 0) throw broken(`${path}: frame ${number} has no line at ${offset}`);
+    return found.slice(offset, end + 1);
+  }
+
+  function* lines(data) {
+    for (let start = 0; start < data.length; ) {
+      const end = data.indexOf(NEWLINE, start);
+      if (end < 0) throw broken("a frame ends in the middle of a line");
+      yield [start, data.subarray(start, end + 1)];
+      start = end + 1;
+    }
+  }
+
+  EC.frames = { table, plain, lineAt, lines, MAX };
+})();
