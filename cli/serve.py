@@ -9,12 +9,13 @@ import click
 
 from cli import rim
 from cli.output import note
-from cli.serve_options import address_of, auth_of, egress_of, exposure_of, outdated_of, serve_options
+from cli.serve_options import address_of, auth_of, egress_of, exposure_of, outdated_of, serve_options, sign_in_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from server.auth.settings import AuthSettings
+    from server.sign_in import SignIn
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -59,7 +60,9 @@ def serve(
     logging.getLogger("httpx").setLevel(logging.WARNING)
     here = address_of(host, port)
     auth = auth_of(settings, here)
+    sign_in = sign_in_of(settings, auth)
     _tell(here, settings.home, auth)
+    _tell_of_viewer(here, auth, sign_in)
     environ = environment(settings, os.environ)
     serve(
         Serving(
@@ -77,6 +80,7 @@ def serve(
             metrics=exposure_of(settings.serve),
             origins=frozenset(settings.serve.cors_origins),
             outdated=outdated_of(settings.serve.deprecations),
+            sign_in=sign_in,
         )
     )
 
@@ -89,3 +93,12 @@ def _tell(here: str, home: Path, auth: AuthSettings | None) -> None:
         schemes = "DPoP, or Bearer with a proof" if auth.accept_bearer else "DPoP only"
         nonces = "with nonces" if auth.nonces_required else "without nonces"
         note(f"tokens of {auth.issuer}: {schemes}, {nonces}, tenants in {auth.tenant_claim}")
+
+
+def _tell_of_viewer(here: str, auth: AuthSettings | None, sign_in: SignIn | None) -> None:
+    if auth is None:
+        note(f"viewer at {here}/")
+    elif sign_in is None:
+        note("no viewer for browsers: --viewer-client names the client that signs people in")
+    else:
+        note(f"viewer at {auth.base_url}/, sign-in as client {sign_in.client}, back to {sign_in.redirect_uri}")

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from server.egress import Egress
     from server.metrics.page import Exposure
     from server.outdated import Declared
+    from server.sign_in import SignIn
 
 NONCE_KEY = "nonces.key"
-NEEDS_ISSUER = ("audience", "jwks", "public_url", "bearer", "nonces", "tenant_claim", "cors_origins")
+NEEDS_ISSUER = (
+    "audience", "jwks", "public_url", "bearer", "nonces", "tenant_claim", "cors_origins", "viewer_client",
+    "viewer_scopes",
+)  # fmt: skip
 
 _OPTIONS = (
     click.option("--issuer", metavar="URL", help="Whose access tokens are accepted; without, authentication is off."),
@@ -33,6 +37,8 @@ _OPTIONS = (
     ),
     click.option("--nonces/--no-nonces", default=None, help="Whether proofs must carry a nonce; they need not."),
     click.option("--tenant-claim", metavar="NAME", help="Claim that holds a token's tenants; stella:tenant."),
+    click.option("--viewer-client", metavar="ID", help="Client of the issuer that signs people in who use the viewer."),
+    click.option("--viewer-scopes", metavar="SCOPES", help="What is asked for then; openid, and all but to manage."),
     click.option("--metrics-listen", metavar="HOST:PORT", help="Tell metrics there, and no longer beside the API."),
     click.option(
         "--metrics-network",
@@ -99,6 +105,25 @@ def auth_of(settings: Settings, here: str) -> AuthSettings | None:
         )
     except ValueError as error:
         raise UsageError(f"authentication cannot be as said: {error}", advice="See docs/auth.md.") from error
+
+
+def sign_in_of(settings: Settings, auth: AuthSettings | None) -> SignIn | None:
+    """Return how people sign in who use the viewer; None where nobody does.
+
+    Raises:
+        UsageError: It is said what to ask for, and not by whom; or people could not come back.
+    """
+    from server.sign_in import SignIn
+
+    serve = settings.serve
+    if auth is None or serve.viewer_client is None:
+        if settings.origins["viewer_scopes"] != "default":
+            raise UsageError("--viewer-scopes without --viewer-client", advice="Name the issuer's client too.")
+        return None
+    try:
+        return SignIn(auth=auth, client=serve.viewer_client, scopes=serve.viewer_scopes)
+    except ValueError as error:
+        raise UsageError(f"nobody could sign in so: {error}", advice="See docs/auth.md.") from error
 
 
 def _require_nothing_else(settings: Settings) -> None:

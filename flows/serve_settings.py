@@ -20,6 +20,7 @@ MOST_NAMED = 1000
 _URL = re.compile(r"https?://\S+")
 _PAGES_ORIGIN = re.compile(r"https?://(?:[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _WORD = re.compile(r"\S+")
+_WORDS = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         bearer: Whether ``Authorization: Bearer`` with a proof is taken beside ``Authorization: DPoP``.
         nonces: Whether proofs must carry a nonce of the service.
         tenant_claim: Name of the claim that holds a token's tenants.
+        viewer_client: Id of the issuer's public client that signs people in who use the viewer; None: nobody is.
+        viewer_scopes: What is asked for then, with spaces between.
         metrics_listen: HOST:PORT where metrics are told, and nowhere else; None for beside the API.
         metrics_networks: Networks that are told metrics, beside this machine.
         metrics_named: How many tenants, and how many profiles, metrics name.
@@ -47,6 +50,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     bearer: bool = True
     nonces: bool = False
     tenant_claim: str = "stella:tenant"
+    viewer_client: str | None = None
+    viewer_scopes: str = "openid offline_access export:read export:run export:download"
     metrics_listen: str | None = None
     metrics_networks: tuple[str, ...] = ()
     metrics_named: int = 30
@@ -85,6 +90,8 @@ SERVE_SETTINGS: Mapping[str, Rule] = {
     "bearer": Rule("true or false", switch),
     "nonces": Rule("true or false", switch),
     "tenant_claim": Rule("the name of a claim", matching(_WORD)),
+    "viewer_client": Rule("the id of a client of the issuer", matching(_WORD)),
+    "viewer_scopes": Rule("scopes with spaces between, such as openid export:read", matching(_WORDS)),
     "metrics_listen": Rule("HOST:PORT, such as 127.0.0.1:9321", _address),
     "metrics_networks": Rule("networks, such as 10.20.0.0/16", several(_network)),
     "metrics_named": Rule(f"a whole number from 0 to {MOST_NAMED}", number(0, MOST_NAMED)),

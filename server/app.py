@@ -34,6 +34,7 @@ from server.routing import Table
 from server.runs import show
 from server.streaming import read_since
 from server.tail import Tail
+from server.viewer import Viewer, is_api
 from server.waiting import Waiters, raise_how_it_ended, row_of, until_over, wait_seconds
 
 if TYPE_CHECKING:
@@ -79,8 +80,13 @@ def make_app(service: Service, *, more: tuple[Route, ...] = ()) -> ASGIApp:
         lifespan=lifespan,
         exception_handlers={Problem: _problem, HTTPException: _http, **dict.fromkeys(AWAY, _away), Exception: _fault},
     )
+    viewer = Viewer(service)
+
+    async def rest(scope: Scope, receive: Receive, send: Send) -> None:
+        await (api if is_api(scope["path"]) else viewer)(scope, receive, send)
+
     # Not a route: those match neither every method nor every path, such as one with a line break.
-    app.router.default = api
+    app.router.default = rest
     api_for_pages = Cors(app, table, service.origins) if service.origins else app
     return Measured(CommonHeaders(api_for_pages, service), service.meters)
 

@@ -83,7 +83,7 @@ class Table:
         """Take a route table."""
         self.endpoints = tuple(endpoints)
         paths = dict.fromkeys(each.path for each in endpoints)
-        self._patterns = [(_pattern(path), [each for each in endpoints if each.path == path]) for path in paths]
+        self._patterns = [(pattern_of(path), [each for each in endpoints if each.path == path]) for path in paths]
 
     def find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
         """Return the endpoint of a request, and what its path names.
@@ -114,7 +114,8 @@ def allow(endpoints: Sequence[Endpoint]) -> str:
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+def pattern_of(path: str) -> re.Pattern[str]:
+    """Return what matches the paths that a template stands for; its groups are what they name."""
     parts = _PARAMETER.split(path)
     made = [f"(?P<{part}>{_ID})" if at % 2 else re.escape(part) for at, part in enumerate(parts)]
     return re.compile("".join(made))

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from ledger.database import Ledger
     from server.auth.settings import AuthSettings
     from server.service import Authenticate
+    from server.sign_in import SignIn
 
 LOG = logging.getLogger("export_center.server")
 GRACE_SECONDS = 5
@@ -78,6 +79,7 @@ class Serving:
         metrics: Who is told numbers.
         origins: Whose pages may call the API, as browsers send it in Origin.
         outdated: Which routes and profiles are out of date.
+        sign_in: How people sign in who use the viewer; None where nobody does.
     """
 
     home: Path
@@ -94,6 +96,7 @@ class Serving:
     metrics: Exposure = field(default_factory=Exposure)
     origins: frozenset[str] = frozenset()
     outdated: Declared = field(default_factory=Declared)
+    sign_in: SignIn | None = None
 
 
 def serve(wanted: Serving) -> None:
@@ -166,6 +169,7 @@ def _parts(wanted: Serving) -> Iterator[ASGIApp]:
             egress=wanted.egress,
             origins=wanted.origins,
             outdated=wanted.outdated,
+            sign_in=wanted.sign_in,
             meters=meters,
             ready={"prefect": prefect.is_ready},
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flows.profile_store import ProfileStore
     from ledger.database import Ledger
     from server.caller import Caller
+    from server.sign_in import SignIn
 
 BASE = "/api/export"
 
@@ -56,6 +57,7 @@ class Service:
         egress: What webhooks may reach.
         origins: Whose pages may call.
         outdated: What was declared out of date.
+        sign_in: How people sign in who use the viewer; None where nobody does.
         meters: What this process counts.
         dry_runs: Places for dry runs.
         ready: Named checks for /readyz; each returns None, or what is wrong.
@@ -73,6 +75,7 @@ class Service:
     egress: Egress = field(default_factory=Egress)
     origins: frozenset[str] = frozenset()
     outdated: Declared = field(default_factory=Declared)
+    sign_in: SignIn | None = None
     meters: Meters = field(default_factory=Meters)
     dry_runs: Places = field(default_factory=Places)
     ready: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)

@@ -21,6 +21,8 @@ STYLE = (
     "style/bundle.css",
     "style/choose.css",
     "style/verify.css",
+    "style/session.css",
+    "style/run.css",
     # paper has the last word
     "style/print.css",
 )
@@ -72,6 +74,12 @@ VIEWER = (
 
 SITE = (
     # sign-in comes first: others ask through it
+    "site/keeping.js",
+    "site/issuer.js",
+    "site/problems.js",
+    "site/session.js",
+    "site/shell.js",
+    "site/session_bar.js",
     # keys, signatures, verification: not in bundles, where a viewer could only vouch for itself
     "app/verify/errors.js",
     "app/verify/bytes.js",
@@ -94,6 +102,9 @@ SITE = (
     "site/trusted.js",
     "site/verify_steps.js",
     "site/verify.js",
+    "site/events.js",
+    "site/run_words.js",
+    "site/run.js",
 )
 """Parts of ``site.js``: pages that no bundle has."""
 
@@ -127,6 +138,12 @@ VENDOR: tuple[Library, ...] = (
 
 SITE_VENDOR: tuple[Library, ...] = (
     # on a site's pages only
+    Library(
+        name="oauth4webapi",
+        version="3.8.8",
+        script="vendor/oauth4webapi.js",
+        licence="vendor/oauth4webapi.LICENSE.txt",
+    ),
 )
 """Parts of ``site-vendor.js``."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from web.figures import number, visible
@@ -149,8 +150,7 @@ def _identity(story: ProfileStory) -> tuple[Fact, ...]:
 
 def _shown(changes: Sequence[Change]) -> list[Shown]:
     """Return changes with what each made different from the one before it; the oldest that is known has nothing."""
-    older = [*changes[1:], None]
-    return [_pair(change, before) for change, before in zip(changes, older, strict=True)]
+    return [_pair(change, before) for change, before in zip_longest(changes, changes[1:])]
 
 
 def _pair(change: Change, before: Change | None) -> Shown:

@@ -7,6 +7,19 @@ import { copyFile, mkdir } from "node:fs/promises";
 const LIBRARIES = [
   { name: "fzstd", from: "fzstd", global: "fzstd", licence: "LICENSE", uses: ["Decompress", "decompress"] },
   { name: "noble-hashes", from: "@noble/hashes/sha2.js", global: "nobleHashes", licence: "LICENSE", uses: ["sha256"] },
+  {
+    name: "oauth4webapi",
+    from: "oauth4webapi",
+    global: "oauth4webapi",
+    licence: "LICENSE.md",
+    uses: [
+      "DPoP", "None", "WWWAuthenticateChallengeError", "allowInsecureRequests", "authorizationCodeGrantRequest",
+      "calculatePKCECodeChallenge", "discoveryRequest", "generateRandomCodeVerifier", "generateRandomNonce",
+      "generateRandomState", "isDPoPNonceError", "processAuthorizationCodeResponse", "processDiscoveryResponse",
+      "processRefreshTokenResponse", "processRevocationResponse", "protectedResourceRequest",
+      "refreshTokenGrantRequest", "revocationRequest", "validateAuthResponse",
+    ],
+  },
 ];
 
 const target = process.argv[2] ?? import.meta.dirname;
