@@ -19,11 +19,11 @@ function sourceOf(name) {
   return { name: path.basename(name), size, read };
 }
 
+/** All files of a folder, as a folder source. */
 function folderOf(name) {
   const found = fs.readdirSync(name, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const full = found.map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
-  const files = new Map(full.map((file) => [path.relative(name, file), sourceOf(file)]));
-  return { name: path.basename(name), size: [...files.values()].reduce((sum, file) => sum + file.size, 0), files };
+  const paths = found.map((entry) => path.relative(name, path.join(entry.parentPath ?? entry.path, entry.name)));
+  return { name: path.basename(name), paths, file: async (below) => sourceOf(path.join(name, below)) };
 }
 
 async function verdictOf({ path: name, pem }) {

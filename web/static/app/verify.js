@@ -13,7 +13,7 @@
 
   class Verification {
     constructor(source, keys, { signal, report }) {
-      Object.assign(this, { source, keys, signal, report, digests: new Map(), member: "", bytes: 0, told: 0, done: 0 });
+      Object.assign(this, { source, keys, signal, report, digests: new Map(), member: "", bytes: 0, told: 0, size: source.size });
       this.checks = new V.ContentChecks(signal);
     }
 
@@ -29,15 +29,21 @@
       this.bytes += size;
       if (this.member === name && performance.now() - this.told < REPORT) return;
       Object.assign(this, { member: name, told: performance.now() });
-      this.report({ kind: "progress", member: name, bytes: this.bytes, total: this.source.size });
+      this.report({ kind: "progress", member: name, bytes: this.bytes, total: this.size });
     }
 
     async members() {
-      if (this.source.files) return [V.folder.members(this.source.files, this.signal), "dir"];
+      if (this.source.paths) return [await this.folder(), "dir"];
       const incoming = new V.Incoming(this.source, this.signal);
       await V.beginning.check(incoming, this.source.name);
       if (await V.zip.isZip(incoming)) return [V.zip.members(incoming), "zip"];
       return [V.tar.members(incoming), "tar.zst"];
+    }
+
+    async folder() {
+      const opened = await Promise.all(this.source.paths.map(async (path) => [path, await this.source.file(path)]));
+      this.size = opened.reduce((sum, [, file]) => sum + file.size, 0);
+      return V.folder.members(new Map(opened), this.signal);
     }
 
     async run() {
@@ -163,7 +169,7 @@
       const { value: extra } = await members.next();
       if (extra) throw failed(11, extra.name, "a member after the last one");
       this.pass(11);
-      this.pass(1, { archive: this.source.size });
+      this.pass(1, { archive: this.size });
     }
 
     /** Return the next member, which must have this name. */
@@ -184,7 +190,7 @@
       const pieces = [];
       for (let piece = await member.next(); piece; piece = await member.next()) pieces.push(piece);
       const data = V.bytes.concat(pieces);
-      this.digests.set(member.name, V.bytes.hex(await V.hashing.sha256(data)));
+      this.digests.set(member.name, V.bytes.hex(await EC.hash.sha256(data)));
       this.progress(member.name, data.length);
       return data;
     }
@@ -213,7 +219,7 @@
 
   /**
    * Verify a bundle in one pass, in memory that does not grow with it.
-   * @param {{name: string, size: number, read: Function, files?: Map}} source where its bytes come from (EC.source)
+   * @param {object} source a byte source, or a folder source whose paths are known (EC.source)
    * @param {string} pem the public key or keys that the analyst trusts; never taken from the bundle
    * @param {{signal?: AbortSignal}} [options]
    * @yields {object} {kind: "step", step, state: "running" | "passed" | "failed", note}, {kind: "progress", member,

@@ -1,18 +1,10 @@
-// Bytes and texts, and turns for the page between pieces of work.
+// Bytes and texts.
 "use strict";
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const V = (EC.verifying ??= {});
   const encoder = new TextEncoder();
-  const TURN = 24;
-  let since = 0;
-
-  /** Whether two byte strings are the same. */
-  function equal(left, right) {
-    if (left.length !== right.length) return false;
-    for (let place = 0; place < left.length; place++) if (left[place] !== right[place]) return false;
-    return true;
-  }
+  const { equal, hex } = EC.hash;
 
   function compare(left, right) {
     const length = Math.min(left.length, right.length);
@@ -30,7 +22,6 @@
     return joined;
   }
 
-  const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   const utf8 = (text) => encoder.encode(text);
 
   /** Bytes as text: each becomes the character of its number, so nothing is lost or refused. */
@@ -71,22 +62,5 @@
     return bytes;
   }
 
-  function nextTask() {
-    if (globalThis.scheduler?.yield) return globalThis.scheduler.yield();
-    return new Promise((resume) => {
-      const channel = new MessageChannel();
-      channel.port1.onmessage = () => (channel.port1.close(), resume());
-      channel.port2.postMessage(0);
-    });
-  }
-
-  /** Give the page a turn when work has gone on for some 25 ms; throws when the signal says to end. */
-  async function breathe(signal) {
-    if (performance.now() - since < TURN) return;
-    await nextTask();
-    signal?.throwIfAborted();
-    since = performance.now();
-  }
-
-  V.bytes = { equal, compare, concat, hex, utf8, latin, toBase64, fromBase64, number, pack, breathe };
+  V.bytes = { equal, compare, concat, hex, utf8, latin, toBase64, fromBase64, number, pack };
 })();

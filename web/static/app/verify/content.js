@@ -130,8 +130,8 @@
         if (!sorted(page, last)) throw failed(8, listed.path, "index rows are not sorted");
         last = page.slice(-ROW);
         rows += page.length / ROW;
-        root.update(V.bytes.concat([page.subarray(0, 8), await V.hashing.sha256(page)]));
-        await V.bytes.breathe(this.signal);
+        root.update(V.bytes.concat([page.subarray(0, 8), await EC.hash.sha256(page)]));
+        await EC.turn.due(this.signal);
       }
       if (rows !== this.counts.get(stem)) {
         throw failed(8, listed.path, "the index does not have one row for every record");

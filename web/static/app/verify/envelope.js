@@ -61,7 +61,7 @@
   }
 
   async function messageBundle(data, signature, key) {
-    const messageDigest = { algorithm: "SHA2_256", digest: V.bytes.toBase64(await V.hashing.sha256(data)) };
+    const messageDigest = { algorithm: "SHA2_256", digest: V.bytes.toBase64(await EC.hash.sha256(data)) };
     return sigstore({ messageSignature: { messageDigest, signature: V.bytes.toBase64(signature) } }, key);
   }
 
@@ -78,7 +78,7 @@
     return V.canonical.encode({
       _type: "https://in-toto.io/Statement/v1",
       predicateType: "https://slsa.dev/provenance/v1",
-      subject: [{ name: MANIFEST, digest: { sha256: V.bytes.hex(await V.hashing.sha256(data)) } }],
+      subject: [{ name: MANIFEST, digest: { sha256: V.bytes.hex(await EC.hash.sha256(data)) } }],
       predicate: {
         buildDefinition: {
           buildType: "https://export-center.dev/bundle/v0.1",

@@ -15,7 +15,7 @@
       const piece = await readPiece(file, place, end);
       if (piece.length !== end - place) throw new V.UnreadableError("a file of the folder changed while it was read", "Try again.");
       place = end;
-      await V.bytes.breathe(signal);
+      await EC.turn.due(signal);
       return piece;
     };
   }

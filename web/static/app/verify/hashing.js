@@ -38,9 +38,6 @@
     return ~value >>> 0;
   }
 
-  /** SHA-256 of bytes that are at hand, 32 bytes. */
-  const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-
   /** SHA-256 of a stream whose size is known before. */
   class StreamHash {
     constructor(size, signal) {
@@ -58,15 +55,15 @@
       }
       for (let start = 0; start < piece.length; start += SLICE) {
         this.hash.update(piece.subarray(start, start + SLICE));
-        await V.bytes.breathe(this.signal);
+        await EC.turn.due(this.signal);
       }
     }
 
     /** Return the 32 bytes of the digest. */
     digest() {
-      return this.held ? sha256(this.held) : Promise.resolve(this.hash.digest());
+      return this.held ? EC.hash.sha256(this.held) : Promise.resolve(this.hash.digest());
     }
   }
 
-  Object.assign(V, { hashing: { crc32, sha256, StreamHash } });
+  Object.assign(V, { hashing: { crc32, StreamHash } });
 })();

@@ -53,7 +53,7 @@
       if (data.length < size) throw new V.ContainerError("the archive ends early", "It was cut off; fetch it again.");
       this.ahead = this.ahead.subarray(size);
       this.offset += size;
-      await V.bytes.breathe(this.signal);
+      await EC.turn.due(this.signal);
       return data;
     }
 

@@ -79,7 +79,7 @@
   });
 
   async function digestOf(value) {
-    return V.bytes.hex(await V.hashing.sha256(V.canonical.encode(value)));
+    return V.bytes.hex(await EC.hash.sha256(V.canonical.encode(value)));
   }
 
   // Python compares texts by code points; so do their UTF-8 bytes.

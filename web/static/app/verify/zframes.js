@@ -11,6 +11,8 @@
   const NEWLINE = 10;
   /** A frame with more plain bytes is decompressed block by block: the page must not stand still meanwhile. */
   const AT_ONCE = 3 << 20;
+  /** A frame with more is never held as a whole. */
+  const HELD = 16 << 20;
   const SIZE_BYTES = [0, 2, 4, 8];
 
   /** Bytes that arrive in pieces and can be looked at before they are taken. */
@@ -112,18 +114,34 @@
     }
     if (plain.length !== size) throw damaged(`it states ${size} plain bytes and holds ${plain.length}`);
     const whole = plain[size - 1] === NEWLINE;
-    return { compressed: frame.length, size, sha256: V.hashing.sha256(plain), lines: linesIn(plain), whole };
+    return { compressed: frame.length, size, sha256: EC.hash.sha256(plain), lines: linesIn(plain), whole };
+  }
+
+  /** Takes what a frame holds piece by piece: held for the browser's own hash, unless that would be too much. */
+  class Plain {
+    constructor(stated) {
+      Object.assign(this, { stated, size: 0, lines: 0, whole: false });
+      this.held = stated <= HELD ? new Uint8Array(stated) : null;
+      this.hash = this.held ? null : V.sha256Stream();
+    }
+
+    take(piece) {
+      if (this.size + piece.length > this.stated) throw new Error(`it states ${this.stated} plain bytes and holds more`);
+      if (this.held) this.held.set(piece, this.size);
+      else this.hash.update(piece);
+      this.size += piece.length;
+      this.lines += linesIn(piece);
+      if (piece.length) this.whole = piece[piece.length - 1] === NEWLINE;
+    }
+
+    digest() {
+      return this.held ? EC.hash.sha256(this.held) : this.hash.digest();
+    }
   }
 
   async function readStreamed(header, buffer, size, signal) {
-    const found = { compressed: header.length, size: 0, lines: 0, whole: false };
-    const hash = V.sha256Stream();
-    const decoder = V.unzstdStream((plain) => {
-      hash.update(plain);
-      found.size += plain.length;
-      found.lines += linesIn(plain);
-      if (plain.length) found.whole = plain[plain.length - 1] === NEWLINE;
-    });
+    const plain = new Plain(size);
+    const decoder = V.unzstdStream((piece) => plain.take(piece));
     const feed = (bytes) => {
       try {
         decoder.push(bytes);
@@ -132,13 +150,14 @@
       }
     };
     feed(header);
+    let compressed = header.length;
     for await (const block of takeBlocks(buffer, size)) {
       feed(block);
-      found.compressed += block.length;
-      await V.bytes.breathe(signal);
+      compressed += block.length;
+      await EC.turn.due(signal);
     }
-    if (found.size !== size) throw damaged(`it states ${size} plain bytes and holds ${found.size}`);
-    return { ...found, sha256: hash.digest() };
+    if (plain.size !== size) throw damaged(`it states ${size} plain bytes and holds ${plain.size}`);
+    return { compressed, size, sha256: plain.digest(), lines: plain.lines, whole: plain.whole };
   }
 
   /**
@@ -155,7 +174,7 @@
       const size = statedSize(header, limit);
       const read = size > AT_ONCE ? readStreamed : readWhole;
       const frame = await read(header, buffer, size, signal);
-      await V.bytes.breathe(signal);
+      await EC.turn.due(signal);
       if (before) yield { ...before, sha256: await before.sha256 };
       before = frame;
     }
