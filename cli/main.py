@@ -24,6 +24,7 @@ from cli import (
     run_following,
     runs,
     serve,
+    site,
     vault,
     webhooks,
 )
@@ -76,6 +77,7 @@ COMMANDS = (
     bundles.bundle,
     keys.keys,
     config.config,
+    site.site,
     serve.serve,
     vault.vault,
     runs.run,

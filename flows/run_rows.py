@@ -41,7 +41,8 @@ def _row(run: Mapping[str, Any], kinds: Mapping[str, str]) -> Row:
         created=format_time(run["created_at"]),
         created_by=run["created_by"],
         finished="" if run["ended_at"] is None else format_time(run["ended_at"]),
-        records=run["records"],
+        as_of=json.loads(run["options"]).get("asOf", ""),
+        records=json.loads(run["progress"])["recordsProcessed"] if run["records"] is None else run["records"],
         bytes=run["size_bytes"] if held else None,
         content_digest=run["content_digest"] or "",
         layout=(run["layout"] or "") if held else "",
@@ -53,6 +54,9 @@ def _row(run: Mapping[str, Any], kinds: Mapping[str, str]) -> Row:
 
 
 def _remark(run: Mapping[str, Any]) -> str:
-    if run["status"] != "failed" or not run["error"]:
-        return ""
-    return f"{run['error_code']}: {json.loads(run['error']).get('message', '')}"
+    """Return why a run failed or was canceled."""
+    if run["status"] == "failed":
+        return f"{run['error_code']}: {json.loads(run['error']).get('message', '')}"
+    if run["status"] == "canceled":
+        return f"canceled by {run['canceled_by']}" + (f": {run['cancel_reason']}" if run["cancel_reason"] else "")
+    return ""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _RUN = ("run_id", "status", "profile_id", "profile_base", "profile_revision", "tenant", "created_at", "created_by",
-        "ended_at", "records", "content_digest", "error_code", "error")  # fmt: skip
+        "ended_at", "records", "content_digest", "error_code", "error", "options", "progress",
+        "canceled_by", "cancel_reason")  # fmt: skip
 _BUNDLE = ("path", "size_bytes", "layout", "sha256")
 
 

@@ -6,7 +6,7 @@ Bundles' archives are not among them: ``bundles/NAME/bundle.tar.zst`` is put the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from web import bundle_page, compare_page, overview, profile_page, verify_page
 from web.around import Around
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 DEEP = "../../"
 """From a page of a bundle, a profile or a run to the site's root."""
 
-ARCHIVES = {"tar.zst": "bundle.tar.zst", "zip": "bundle.zip"}
-"""What a bundle's archive is called beside its page."""
+ARCHIVES = {"tar.zst": "bundle.tar.zst", "zip": "bundle.zip", "dir": "bundle"}
+"""What a bundle is called beside its page, by layout."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +36,17 @@ class SiteBundle:
         name: As in addresses; see ``web.overview.Row``.
         key: Id and algorithm of the key that its signature was checked with, or that it states.
         sha256: Of the archive.
-        layout: "tar.zst" or "zip".
-        bytes: Of the archive; None when the site does not carry it.
+        bytes: Of the archive, or of all files of a folder.
+        carried: Whether the site has it beside the page.
     """
 
     name: str
     manifest: Manifest
-    manifest_bytes: bytes
     key: tuple[str, str]
     sha256: str = ""
-    layout: str = "tar.zst"
-    bytes: int | None = None
+    layout: Literal["tar.zst", "zip", "dir"] = "tar.zst"
+    bytes: int = 0
+    carried: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +102,13 @@ def _bundle(bundle: SiteBundle, rows: Mapping[str, Row], profiles: set[str]) -> 
     framed = layout("bundle", f"{profile}, {bundle.name}", DEEP, bundle=place)
     return {
         f"{folder}/index.html": bundle_page.in_site(bundle.manifest, framed, around, key=bundle.key),
-        f"{folder}/export.json": bundle.manifest_bytes,
+        f"{folder}/export.json": bundle.manifest.to_bytes(),
         f"{folder}/export.js": compare_page.manifest_script(bundle.name, bundle.manifest),
     }
 
 
 def _place(bundle: SiteBundle) -> BundlePlace | None:
-    if bundle.bytes is None:
+    if not bundle.carried:
         return None
-    layout_: Any = bundle.layout
-    return BundlePlace(name=bundle.name, url=ARCHIVES[bundle.layout], layout=layout_, bytes=bundle.bytes)
+    size = None if bundle.layout == "dir" else bundle.bytes
+    return BundlePlace(name=bundle.name, url=ARCHIVES[bundle.layout], layout=bundle.layout, bytes=size)

@@ -147,6 +147,7 @@ def outputs(
     (folder / "bad.yaml").write_text("profileId: Bad\n")
     program.json("export", "json-raw", "--id", "RUSTSEC-2021-0001", "--out", one)
     key, crates = ("--key", program.public_key), ("json-raw", "--source", "osv-crates")
+    both = ("--bundle", archive, "--bundle", ROOT / "docs" / "example" / "bundle.tar.zst")
     scheduled = ROOT / "profiles" / "examples" / "npm-weekly.yaml"
     return {
         "quickstart": [other.json("quickstart", "--evidence", folder / "a.jsonl")],
@@ -168,6 +169,7 @@ def outputs(
         "bundle list": [program.json("bundle", "list", archive), program.json("bundle", "list", archive, "--records")],
         "bundle extract": [program.json("bundle", "extract", archive, folder / "to", *key)],
         "bundle diff": [program.json("bundle", "diff", archive, one)],
+        "site build": [program.json("site", "build", "--list-refused", "--out", folder / "site", *both, *key)],
         "keys generate": [other.json("keys", "generate", "--name", "second")],
         "keys show": [program.json("keys", "show")],
         "keys rotate": [other.json("keys", "rotate")],

@@ -1,0 +1,137 @@
+"""``site build``: a folder of pages, made whole or not at all, of bundles that were verified."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Program
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "example"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows_of(folder: Path) -> list[dict[str, object]]:
+    table = json.loads((folder / "data" / "runs.json").read_bytes())
+    return [dict(zip(table["fields"], row, strict=True)) for row in table["rows"]]
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Path:
+    """A site of the documented bundle."""
+    out = tmp_path_factory.mktemp("site") / "of-example"
+    program.json("site", "build", "--out", out, *_example())
+    return out
+
+
+def _example() -> tuple[object, ...]:
+    return ("--bundle", EXAMPLE / "bundle.tar.zst", "--key", EXAMPLE / "key.pub")
+
+
+def test_a_site_of_one_bundle_has_its_pages_its_archive_and_nothing_of_this_machine(
+    example: Path, program: Program
+) -> None:
+    made = files_of(example)
+    assert made["bundles/bundle/bundle.tar.zst"] == (EXAMPLE / "bundle.tar.zst").read_bytes()
+    assert {"index.html", "compare.html", "bundles/bundle/index.html", "profiles/example/index.html"} <= set(made)
+    (row,) = rows_of(example)
+    assert (row["status"], row["records"], row["as_of"]) == (
+        "verified", 2, "2024-11-10T12:05:32Z",
+    )  # fmt: skip
+    texts = b"".join(data for path, data in made.items() if not path.endswith(".zst"))
+    assert str(program.home).encode() not in texts
+    assert str(example.parent).encode() not in texts
+
+
+def test_the_same_inputs_make_the_same_files_whichever_way_bundles_come(
+    example: Path, program: Program, tmp_path: Path
+) -> None:
+    program.json("site", "build", "--out", tmp_path / "again", "--link", *_example())
+    assert files_of(tmp_path / "again") == files_of(example)
+    assert (tmp_path / "again/bundles/bundle/bundle.tar.zst").samefile(EXAMPLE / "bundle.tar.zst")
+
+
+def test_without_bundles_the_pages_say_that_the_archive_is_elsewhere(program: Program, tmp_path: Path) -> None:
+    program.json("site", "build", "--out", tmp_path / "site", "--no-bundles", *_example())
+    assert not list((tmp_path / "site").rglob("*.zst"))
+    (row,) = rows_of(tmp_path / "site")
+    assert (row["bundle"], row["archive"]) == (True, False)
+
+
+def test_a_bundle_that_fails_ends_the_build_and_the_older_site_stays(
+    example: Path, program: Program, archive: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "site"
+    program.json("site", "build", "--out", out, *_example())
+    damaged = tmp_path / "damaged.tar.zst"
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    said = program.error(
+        "site", "build", "--out", out, *_example(), "--bundle", damaged, "--key", program.public_key, code=3
+    )
+    assert "damaged.tar.zst" in said
+    assert files_of(out) == files_of(example)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_refused_bundle_is_listed_with_its_reason_and_has_neither_page_nor_archive(
+    program: Program, archive: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "site"
+    made = program.json("site", "build", "--out", out, "--bundle", archive, *_example(), "--list-refused")
+    assert made["refused"] == ["crates"]
+    refused = next(row for row in rows_of(out) if row["name"] == "crates")
+    assert refused["status"] == "refused"
+    assert "not signed by any of the keys you trust" in str(refused["remark"])
+    assert not (out / "bundles" / "crates").exists()
+    assert "crates failed verification" in (out / "index.html").read_text()
+
+
+def test_only_a_site_is_replaced(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("two years")
+    said = program.error("site", "build", "--out", tmp_path / "work", *_example(), code=2)
+    assert "no build of a site made it" in said
+    assert (tmp_path / "work" / "thesis.txt").read_text() == "two years"
+    (tmp_path / "link").symlink_to(tmp_path / "work")
+    assert "is a link" in program.error("site", "build", "--out", tmp_path / "link", *_example(), code=2)
+
+
+def test_a_rebuild_leaves_nothing_of_the_older_site(program: Program, archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    program.json("site", "build", "--out", out, *_example())
+    program.json("site", "build", "--out", out, "--bundle", archive, "--key", program.public_key)
+    assert [path.name for path in (out / "bundles").iterdir()] == ["crates"]
+
+
+def test_bundles_of_one_name_get_names_of_their_own_and_folders_and_zips_have_pages_too(
+    program: Program, archive: Path, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "crates.tar.zst").write_bytes(archive.read_bytes())
+    out = tmp_path / "site"
+    bundles = ("--bundle", archive, "--bundle", tmp_path / "a" / "crates.tar.zst", "--bundle", folder)
+    program.json("site", "build", "--out", out, *bundles, "--key", program.public_key)
+    assert sorted(path.name for path in (out / "bundles").iterdir()) == ["crates", "crates-2", "extracted"]
+    assert files_of(out / "bundles" / "extracted" / "bundle") == files_of(folder)
+
+
+def test_without_bundles_named_it_is_a_site_of_the_home_with_its_profiles(
+    program: Program, archive: Path, tmp_path: Path
+) -> None:
+    home = program.at(tmp_path / "home")
+    home.json("keys", "generate")
+    (tmp_path / "home" / "bundles").mkdir()
+    (tmp_path / "home" / "bundles" / "crates.tar.zst").write_bytes(archive.read_bytes())
+    made = home.json("site", "build", "--out", tmp_path / "site", "--key", program.public_key)
+    assert made["bundles"] == 1
+    assert "profileId: json-raw" in (tmp_path / "site/profiles/json-raw/index.html").read_text()
+    assert home.error("site", "build", "--out", tmp_path / "other", code=3)
