@@ -180,7 +180,7 @@ def in_node(counterpart: Callable[[str], str]) -> Callable[..., Any]:
     from web.assets import VIEWER
 
     static = Path(__file__).parents[2] / "web" / "static"
-    parts = [str(static / part) for part in VIEWER if part not in {"app/page.js", "app/bundle.js"}]
+    parts = [str(static / part) for part in VIEWER]
 
     def run(program: str, value: Any = None) -> Any:
         command = [counterpart("node"), str(Path(__file__).with_name("scripts.js")), program, *parts]

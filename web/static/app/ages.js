@@ -1,7 +1,7 @@
 // How long ago a time was, beside it: a hint by the reader's clock. What is in a bundle knows no clock.
 "use strict";
 (function () {
-  const EC = window.ExportCenter;
+  const EC = (globalThis.ExportCenter ??= {});
   const SPANS = [
     [365 * 86_400, "year"],
     [30 * 86_400, "month"],

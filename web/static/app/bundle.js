@@ -47,9 +47,20 @@
   });
 
   const short = (details) => details.querySelectorAll("tr").length <= PRINTED;
+  let opened = [];
 
-  /** On paper nothing can be opened: everything is, but what would fill a ream. */
-  addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) if (short(details)) details.open = true;
+  /** On paper nothing can be opened: everything is, but what would fill a ream; afterwards it is as it was. */
+  function printing() {
+    opened = Array.from(document.querySelectorAll("details:not([open])")).filter(short);
+    for (const details of opened) details.open = true;
+  }
+
+  function printed() {
+    for (const details of opened.splice(0)) details.open = false;
+  }
+
+  EC.start("printing", () => {
+    addEventListener("beforeprint", printing);
+    addEventListener("afterprint", printed);
   });
 })();

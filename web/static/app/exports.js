@@ -1,7 +1,7 @@
 // Tables that stand in the page: kept as CSV or JSON exactly as they are shown, and windowed when they are long.
 "use strict";
 (function () {
-  const EC = window.ExportCenter;
+  const EC = (globalThis.ExportCenter ??= {});
   const LONG = 200;
 
   const keyed = (table) => Array.from(table.tHead.rows[0].cells).map((cell) => cell.dataset.key ?? "");

@@ -1,7 +1,7 @@
 // What the page is, and how its parts are started. Every page says what it has to say without any script.
 "use strict";
 (function () {
-  const EC = (window.ExportCenter ??= {});
+  const EC = (globalThis.ExportCenter ??= {});
   const starters = [];
   const given = {};
 
@@ -46,6 +46,8 @@
    */
   EC.data = (name, value) => (value === undefined ? given[name] : void (given[name] = value));
 
+  // Without a document there is nothing to start: the scripts then are a library, as for their tests.
+  if (typeof document === "undefined") return;
   EC.page = configuration();
   document.addEventListener("DOMContentLoaded", () => EC.restart());
 })();
