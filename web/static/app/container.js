@@ -8,6 +8,7 @@
 //   manifestBytes         its bytes
 //   members               Map path -> Member, all of them, in the order of an archive
 //   framed                listed members that hold records or evaluations in frames, in order
+//   verifiable            what EC.verify.verify takes
 //   source, bytesRead     where bytes come from, and how many were moved so far
 // Member:
 //   path, bytes           its name and size
@@ -65,6 +66,15 @@
 
     get bytesRead() {
       return this.source.bytesRead;
+    }
+
+    /** What EC.verify takes: the archive, or the files of the folder. Of siblings nobody can tell what else lies there. */
+    get verifiable() {
+      if (this.source.files !== null) return this.source;
+      const files = new Map();
+      for (const member of this.members.values()) files.set(member.path, { size: member.bytes, read: member.read.bind(member) });
+      const size = Array.from(files.values()).reduce((sum, file) => sum + file.size, 0);
+      return { name: this.name, size, files };
     }
 
     /** Return a member, or throw. */

@@ -1,7 +1,7 @@
 // Bundles that lie in a folder: chosen or dropped on the page, or beside the page on a server.
 //
-// A folder source:  {kind: "folder" | "siblings", name, bytesRead, requests, paths, file(path, size) -> Promise<source>}
-//   paths      the names of all files in it, or null where nobody can list them
+// A folder source:  {kind: "folder" | "siblings", name, bytesRead, requests, size, files, file(path, size) -> Promise<source>}
+//   files      Map name -> byte source of all files in it; null where nobody can list them
 //   file       a byte source (source.js) of one file; `size` may be given when it is known
 //
 //   EC.source.fromFolder(files)              -> folder source   FileList of <input webkitdirectory>, or [{path, file}]
@@ -18,12 +18,8 @@
   const CHOOSE = "Choose the folder that export.json lies in, or the bundle's file.";
 
   class Folder {
-    constructor(kind, name, paths, open) {
-      this.kind = kind;
-      this.name = name;
-      this.paths = paths;
-      this.open = open;
-      this.opened = new Map();
+    constructor(kind, name, open, files) {
+      Object.assign(this, { kind, name, open, files, opened: files ?? new Map() });
     }
 
     get bytesRead() {
@@ -32,6 +28,11 @@
 
     get requests() {
       return this.sum("requests");
+    }
+
+    /** All bytes of the files that can be listed. */
+    get size() {
+      return this.files ? Array.from(this.files.values(), ({ size }) => size).reduce((sum, size) => sum + size, 0) : 0;
     }
 
     sum(field) {
@@ -47,27 +48,24 @@
   }
 
   /** Return the folder that holds export.json as its own root, the one nearest to the top. */
-  function fromFolder(files) {
-    const all = Array.from(files, (each) => ({ path: each.path ?? each.webkitRelativePath ?? each.name, file: each.file ?? each }));
+  function fromFolder(chosen) {
+    const all = Array.from(chosen, (each) => ({ path: each.path ?? each.webkitRelativePath ?? each.name, file: each.file ?? each }));
     if (all.length > MOST_FILES) throw broken(`the folder holds more than ${MOST_FILES} files`, CHOOSE, "limit");
     const depth = (path) => path.split("/").length;
     const roots = all.filter(({ path }) => path.split("/").pop() === MANIFEST).sort((a, b) => depth(a.path) - depth(b.path));
     if (!roots.length) throw broken("the folder is no bundle: it has no export.json", CHOOSE);
     const prefix = roots[0].path.slice(0, -MANIFEST.length);
     const inside = all.filter(({ path }) => path.startsWith(prefix));
-    const found = new Map(inside.map(({ path, file }) => [path.slice(prefix.length), file]));
-    return new Folder("folder", prefix.split("/").at(-2) ?? "folder", [...found.keys()], async (path) => {
-      if (!found.has(path)) throw broken(`${path} is missing from the folder`, "Extract the bundle again.", "missing");
-      return EC.source.fromFile(found.get(path));
-    });
+    const open = (path) => Promise.reject(broken(`${path} is missing from the folder`, "Extract the bundle again.", "missing"));
+    const files = new Map(inside.map(({ path, file }) => [path.slice(prefix.length), EC.source.fromFile(file)]));
+    return new Folder("folder", prefix.split("/").at(-2) ?? "folder", open, files);
   }
 
   function fromSiblings(baseUrl, { fetch } = {}) {
     const base = String(baseUrl).replace(/[^/]*([?#].*)?$/, "");
     const name = base.split("/").at(-2) || "bundle";
-    return new Folder("siblings", name, null, (path, size) =>
-      EC.source.fromUrl(base + path.split("/").map(encodeURIComponent).join("/"), { fetch, name: path, size }),
-    );
+    const addressOf = (path) => base + path.split("/").map(encodeURIComponent).join("/");
+    return new Folder("siblings", name, (path, size) => EC.source.fromUrl(addressOf(path), { fetch, name: path, size }), null);
   }
 
   /** Return the source of what `EC.choose` hands over: {file} or {folder: files}. */

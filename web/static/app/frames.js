@@ -19,8 +19,6 @@
   /** Compressed bytes that are fetched at once, and those that are decompressed between two turns of the page. */
   const FETCH = 512 << 10;
   const STEP = 32 << 10;
-  /** A frame with more plain bytes is decompressed in steps. */
-  const AT_ONCE = 3 << 20;
   const NEWLINE = 10;
   const tables = new WeakMap();
 
@@ -169,20 +167,9 @@
     return decoding.plain.subarray(0, decoding.size);
   }
 
-  async function decodeAtOnce(bundle, path, row, options) {
-    const data = await bundle.member(path).read(row.offset, row.offset + row.bytes, options);
-    checkHeader(data, row, path);
-    try {
-      return fzstd.decompress(data, new Uint8Array(row.plainBytes));
-    } catch (error) {
-      throw damaged(path, row, error);
-    }
-  }
-
   async function plain(bundle, path, number, options) {
     const row = (await table(bundle, path, options)).row(number);
-    const found =
-      row.plainBytes > AT_ONCE ? await decode(bundle, path, row, () => false, options) : await decodeAtOnce(bundle, path, row, options);
+    const found = await decode(bundle, path, row, () => false, options);
     if (!EC.hash.equal(await EC.hash.sha256(found), row.sha256)) {
       throw broken(`${path}: frame ${number} is not the one that export.json stands for`, "digest");
     }

@@ -6,10 +6,10 @@
 //   await EC.lookup.read(bundle, path, row, {signal})          -> Hit: the record a row of the index points to
 //   EC.lookup.hit(path, frame, offset, line)                   -> Hit, from a line that was checked
 //   await EC.lookup.index(bundle, path, {signal})              -> Index of a framed member
-//   await EC.lookup.paged(bundle, stem, pages, shape, {signal}) -> Index of any member with a root beside it
+//   await EC.lookup.paged(bundle, stem, {row, page, suffix}, {signal}) -> Index of any member with a root beside it
 //
 // Hit:    {member, frame, offset, id, text, record}: where it lies; its line as it is, and parsed
-// Index:  {pages, find(prefix, {signal}) -> async iterator of rows, page(number, {signal}) -> a checked page}
+// Index:  {pages, find(prefix, {signal}) -> async iterator of rows, page(number, {signal}, count) -> checked pages}
 // Row of a record index (112 bytes, a Uint8Array): EC.lookup.row(bytes) -> {idHash, keyHash, sha256, lineSha256, frame, offset}
 "use strict";
 (function () {
@@ -39,14 +39,22 @@
       return this.root.subarray(number * ROOT_ROW, number * ROOT_ROW + 8);
     }
 
-    async page(number, options) {
-      const start = number * this.shape.page;
-      const page = await this.member.read(start, Math.min(start + this.shape.page, this.member.bytes), options);
+    /** Return a page, or several that follow one another, each compared with the root. */
+    async page(number, options, count = 1) {
+      const { page: size } = this.shape;
+      const start = number * size;
+      const data = await this.member.read(start, Math.min(start + count * size, this.member.bytes), options);
+      for (let place = 0; place < data.length; place += size) {
+        await this.checkPage(number + place / size, data.subarray(place, place + size));
+      }
+      return data;
+    }
+
+    async checkPage(number, page) {
       const listed = this.root.subarray(number * ROOT_ROW + 8, (number + 1) * ROOT_ROW);
       if (!EC.hash.equal(await EC.hash.sha256(page), listed)) {
         throw broken(`${this.member.path}: page ${number} is not the one that its root names`, "digest");
       }
-      return page;
     }
 
     /** The page before the first one that begins with the prefix or later: rows with it may begin at its end. */
