@@ -1,11 +1,13 @@
 """The viewer's files, each made of parts in an order that is written down here.
 
 Parts are plain scripts and style sheets without a build: what a browser runs is what lies in ``web/static``, one after
-the other. Rows are added where they belong in the order; a later style wins, a later script may use an earlier one.
+the other, without its comments. Rows are added where they belong in the order; a later style wins, a later script may
+use an earlier one.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -49,7 +51,6 @@ VIEWER = (
     "app/frames.js",
     "app/lookup.js",
     "app/search.js",
-    "app/compare.js",
     # a bundle that a reader drops or chooses
     "app/choose.js",
     # what a record says, and how it is shown
@@ -99,6 +100,7 @@ SITE = (
     "app/verify/content.js",
     "app/verify.js",
     # one page each
+    "app/compare.js",
     "site/trusted.js",
     "site/verify_steps.js",
     "site/verify.js",
@@ -153,7 +155,7 @@ def bundle_files() -> dict[str, bytes]:
     return {
         f"{FOLDER}/style.css": style(),
         f"{FOLDER}/viewer.js": scripts(VIEWER),
-        f"{FOLDER}/vendor.js": scripts(tuple(each.script for each in VENDOR)),
+        f"{FOLDER}/vendor.js": vendored(VENDOR),
         f"{FOLDER}/LICENSES.txt": licences(VENDOR),
     }
 
@@ -164,7 +166,7 @@ def site_files() -> dict[str, bytes]:
         **bundle_files(),
         f"{FOLDER}/LICENSES.txt": licences((*VENDOR, *SITE_VENDOR)),
         f"{FOLDER}/site.js": scripts(SITE),
-        f"{FOLDER}/site-vendor.js": scripts(tuple(each.script for each in SITE_VENDOR)),
+        f"{FOLDER}/site-vendor.js": vendored(SITE_VENDOR),
     }
 
 
@@ -176,8 +178,14 @@ def style() -> bytes:
 
 @cache
 def scripts(parts: tuple[str, ...]) -> bytes:
-    """Return parts as one script, each under its name."""
-    return "".join(f"/* {part} */\n{_text(part)}\n" for part in parts).encode()
+    """Return parts as one script, each under its name, without comments: every bundle carries it."""
+    return "".join(f"/* {part} */\n{_COMMENT.sub('', _text(part))}" for part in parts).encode()
+
+
+@cache
+def vendored(libraries: tuple[Library, ...]) -> bytes:
+    """Return libraries as one script, each exactly as it was vendored."""
+    return "".join(f"/* {each.script} */\n{_text(each.script)}\n" for each in libraries).encode()
 
 
 @cache
@@ -185,6 +193,9 @@ def licences(libraries: tuple[Library, ...]) -> bytes:
     """Return ``LICENSES.txt``: which libraries the scripts hold, and on which terms."""
     return "\n".join([_OWN, *(_licence(each) for each in libraries)]).encode()
 
+
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/[ \t]*)?\n", re.MULTILINE | re.DOTALL)
+"""Lines that are a comment, or empty. Texts over several lines, which could hold such lines, are not used in parts."""
 
 _OWN = """The viewer is part of Export Center and comes under its licence. What it uses of others:
 """

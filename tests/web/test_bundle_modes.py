@@ -78,6 +78,13 @@ def test_the_archive_is_offered_by_the_name_it_is_downloaded_under(friendly: Bun
     assert "export-center bundle verify 'export-run 1.tar.zst' --key" in text_of(page)
 
 
+def test_a_bundle_that_the_site_does_not_carry_has_a_page_without_ways_to_it(friendly: BundleFacts) -> None:
+    made = Layout(mode="static", page="bundle", title="x", root="../../")
+    said = text_of(in_site(manifest_of(friendly), made, ALONE, key=KEY).decode())
+    assert "412 907 records" in said
+    assert "Download" not in said
+
+
 @pytest.mark.parametrize("layout", ["tar.zst", "dir"])
 def test_only_an_archive_can_be_downloaded(friendly: BundleFacts, layout: Literal["tar.zst", "dir"]) -> None:
     assert ("data-download" in site_page(friendly, layout=layout)) is (layout != "dir")
