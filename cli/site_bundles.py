@@ -9,20 +9,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from bundle.errors import UnreadableError, VerificationError
+from bundle.source import open_bundle
 from bundle.verify import verify
 from cli.errors import UsageError
 from cli.tracing import timing
 from web.overview import Row
 from web.selection_words import tenants
 from web.site import ARCHIVES, SiteBundle
+from web.trivy_report import member_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from bundle.keys import PublicKey
+    from bundle.manifest import Manifest
     from bundle.verify import Verified
     from cli.watching import Watch
+    from web.trivy_report import TrivyReport
 
 Way = Literal["copy", "link", "none"]
 """How bundles come into a site: copied, as hard links, or not at all."""
@@ -114,6 +118,7 @@ class Intake:
             layout=verified.layout,
             bytes=size,
             carried=kept,
+            trivy=_trivy(source, manifest),
         )
         row = candidate.row or Row(name=candidate.name, status="verified", profile=manifest.profile.id)
         row = replace(
@@ -130,6 +135,12 @@ class Intake:
             archive=kept,
         )
         return Taken(row=row, bundle=bundle)
+
+
+def _trivy(source: Path, manifest: Manifest) -> TrivyReport | None:
+    """Return the report of a Trivy database; None for other bundles."""
+    member = member_of(manifest.members)
+    return None if member is None else read(open_bundle(source).read(member.path))
 
 
 def candidates(paths: Iterable[Path], *, taken: Iterable[str] = ()) -> Iterator[Candidate]:

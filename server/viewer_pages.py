@@ -18,7 +18,7 @@ from server.bundles import held, held_in
 from server.problems import INTERNAL, Problem
 from server.routing import Scope
 from server.runs import find
-from web import bundle_page, run_page, small_pages
+from web import bundle_page, run_page, small_pages, trivy_report
 from web.around import Around, Receipt
 from web.figures import visible
 from web.layout import BundlePlace, Layout
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from server.context import Call
     from server.service import Service
     from server.sign_in import SignIn
+    from web.trivy_report import TrivyReport
 
 API = "api/export"
 TITLES = {
@@ -85,8 +86,16 @@ def bundle(service: Service, call: Call) -> bytes:
         run=f"{layout.root}runs/{run_id}/index.html",
         profile=f"{layout.root}profiles/{row['profile_base']}/index.html",
         receipts=tuple(_receipt(each) for each in targets),
+        trivy=_trivy(service, call, path, found),
+        file=f"export-{run_id}.{target['layout']}",
     )
     return bundle_page.in_site(found, replace(layout, bundle=place), around, key=(key.key_id, key.algorithm))
+
+
+def _trivy(service: Service, call: Call, path: Path, found: Manifest) -> TrivyReport | None:
+    """Return the report of a Trivy database; None for other bundles."""
+    member = trivy_report.member_of(found.members)
+    return None if member is None else trivy_report.read(_read(service, call, path, member.path))
 
 
 def manifest(service: Service, call: Call) -> bytes:

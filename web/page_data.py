@@ -16,7 +16,7 @@ from web.graph import Graph, graph
 from web.members import ENVELOPE, LISTED, Row, holds_lines, rows
 from web.sealing import Sealed, sealed
 from web.selection_words import Selector, selectors
-from web.trivy_section import STUB, TrivySection, stub_is_declared, trivy_section
+from web.trivy_section import STUB, TrivySection, section_of, stub_is_declared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ def page_data(
         alarm=STUB if stub_is_declared(facts) else None,
         sealed=sealed(facts.encryption),
         delta=delta_section(facts),
-        trivy=None if facts.trivy is None else trivy_section(facts.trivy),
+        trivy=section_of(facts),
         archive=None if layout is None else archive(layout, around),
         targets=targets(around.receipts),
     )

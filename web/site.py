@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bundle.manifest import Manifest
     from web.profile_page import ProfileStory
+    from web.trivy_report import TrivyReport
 
 DEEP = "../../"
 """From a page of a bundle, a profile or a run to the site's root."""
@@ -38,6 +39,7 @@ class SiteBundle:
         sha256: Of the archive.
         bytes: Of the archive, or of all files of a folder.
         carried: Whether the site has it beside the page.
+        trivy: The report of its Trivy database; None for other bundles.
     """
 
     name: str
@@ -47,6 +49,7 @@ class SiteBundle:
     layout: Literal["tar.zst", "zip", "dir"] = "tar.zst"
     bytes: int = 0
     carried: bool = True
+    trivy: TrivyReport | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,7 @@ def _bundle(bundle: SiteBundle, rows: Mapping[str, Row], profiles: set[str]) -> 
         sha256=bundle.sha256,
         run=f"{DEEP}runs/{bundle.name}/index.html" if row is not None and row.run else "",
         profile=f"{DEEP}profiles/{profile}/index.html" if profile in profiles else "",
+        trivy=bundle.trivy,
     )
     place = _place(bundle)
     framed = layout("bundle", f"{profile}, {bundle.name}", DEEP, bundle=place)

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bundle.manifest import Member
 
 PATH = "data/trivy/report.json"
 """Where the report lies in bundles of kind trivy."""
@@ -90,6 +95,11 @@ class TrivyReport:
     red_hat_stub: bool
     apply_vex: str
     unreadable: str = ""
+
+
+def member_of(members: Sequence[Member]) -> Member | None:
+    """Return the member that is a readable report; None when there is none, or one that is encrypted or too large."""
+    return next((each for each in members if each.path == PATH and each.bytes <= LARGEST), None)
 
 
 def read(data: bytes) -> TrivyReport:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from web.charts import Chart, chart, largest_first, worst_first
 from web.figures import number, visible
+from web.trivy_report import PATH
 
 if TYPE_CHECKING:
     from web.facts import BundleFacts
@@ -78,6 +79,21 @@ def stub_is_declared(facts: BundleFacts) -> bool:
     """Return whether the bundle holds a stub of Red Hat: its report says so, or the options of its adapters do."""
     options = any(each.options.get("redHatStub") not in (None, False) for each in facts.adapters)
     return options or (facts.trivy is not None and facts.trivy.red_hat_stub)
+
+
+UNREAD = TrivySection(
+    sentence="What could not be expressed is listed in the bundle, and was not read for this page.",
+    notes=("The list is data/trivy/report.json; it is shown here once the bundle is open, unless it is encrypted.",),
+    reasons=(),
+    charts=(),
+)
+
+
+def section_of(facts: BundleFacts) -> TrivySection | None:
+    """Return what a page says of a bundle's Trivy database; None for bundles without a report of one."""
+    if facts.trivy is not None:
+        return trivy_section(facts.trivy)
+    return UNREAD if any(each.path in {PATH, f"{PATH}.age"} for each in facts.members) else None
 
 
 def trivy_section(report: TrivyReport) -> TrivySection:

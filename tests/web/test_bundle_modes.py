@@ -16,7 +16,7 @@ from web.bundle_page import in_site, render
 from web.facts import DeltaCounts, facts_of, pages_of
 from web.layout import BundlePlace, Layout
 from web.members import LISTED
-from web.trivy_report import read
+from web.trivy_report import LARGEST, PATH, member_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,3 +220,17 @@ def test_a_selector_of_many_values_is_listed_in_full_behind_a_summary(changed: C
     page = render(changed(selectors={"ids": ids}))["index.html"].decode()
     assert all(f"<li>{one}</li>" in page for one in ids)
     assert "<summary>276 more</summary>" in page
+
+
+@pytest.mark.parametrize("suffix", ["", ".age"])
+def test_a_trivy_report_that_nobody_read_is_not_passed_over(changed: Callable[..., BundleFacts], suffix: str) -> None:
+    page = render(changed(members=[member(f"data/trivy/report.json{suffix}", records=None, size=9)]))["index.html"]
+    assert "was not read for this page" in page.decode()
+    assert "could be expressed" not in page.decode()
+
+
+def test_only_a_report_that_can_be_read_is_asked_for() -> None:
+    plain = member(PATH, records=None, size=LARGEST)
+    assert member_of([member("data/trivy/db.tar.gz", records=None, size=1), plain]) == plain
+    assert member_of([member(PATH, records=None, size=LARGEST + 1)]) is None
+    assert member_of([member(f"{PATH}.age", records=None, size=9)]) is None
