@@ -103,6 +103,7 @@ SITE = (
     "app/compare.js",
     "site/trusted.js",
     "site/verify_steps.js",
+    "site/verify_look.js",
     "site/verify.js",
     "site/events.js",
     "site/run_words.js",

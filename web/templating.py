@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from web.verifying import STEPS
+
 from web.figures import number, size, visible
 
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -40,6 +42,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["code"] = _code
+    made.globals["check_steps"] = STEPS
     made.filters["island"] = island
     made.filters |= {"number": number, "size": size, "visible": visible}
     return made

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from web.checking import Step, stock_steps
 from web.templating import render as fill
-from web.verifying import STEPS, CheckStep
 
 if TYPE_CHECKING:
     from web.layout import Layout
@@ -17,10 +16,9 @@ if TYPE_CHECKING:
 class VerifyPage:
     """What the page says before anything was chosen."""
 
-    checks: tuple[CheckStep, ...]
     steps: tuple[Step, ...]
 
 
 def render(layout: Layout) -> bytes:
     """Return ``verify.html``: the same wherever it lies, but for the way to the site's root."""
-    return fill("verify.html", page=VerifyPage(checks=STEPS, steps=stock_steps()), layout=layout).encode()
+    return fill("verify.html", page=VerifyPage(steps=stock_steps()), layout=layout).encode()

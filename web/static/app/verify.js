@@ -52,6 +52,7 @@
       const files = {};
       for (const name of V.envelope.FIRST.slice(0, SIGNED)) files[name] = await this.small(await this.expect(members, name, 1), 1);
       const { manifest, key } = await this.checkSigned(files);
+      this.manifestSha256 = this.digests.get(V.envelope.MANIFEST);
       this.begin(4);
       const size = files[V.envelope.MANIFEST].length;
       for (const name of V.envelope.FIRST.slice(SIGNED)) {
@@ -61,7 +62,7 @@
       await this.checkPayload(members, manifest);
       await this.checkLast(members, key);
       await this.checkEnd(members);
-      return { manifest, key, layout };
+      return { manifest, key, layout, manifestSha256: this.manifestSha256 };
     }
 
     // 2. and 3. The signature first: unsigned bytes are not parsed.
@@ -79,7 +80,6 @@
       } catch (error) {
         throw failed(3, V.envelope.MANIFEST, error.message, "Tell its sender.");
       }
-      this.report({ kind: "manifest", manifest });
       this.pass(3, `format ${manifest.formatVersion}`);
       return { manifest, key };
     }
@@ -223,9 +223,9 @@
    * @param {string} pem the public key or keys that the analyst trusts; never taken from the bundle
    * @param {{signal?: AbortSignal}} [options]
    * @yields {object} {kind: "step", step, state: "running" | "passed" | "failed", note}, {kind: "progress", member,
-   *   bytes, total}, {kind: "member", member} that has been checked, {kind: "key", key}, {kind: "manifest", manifest},
-   *   and at last {kind: "verdict", verdict: "verified" | "failed" | "unreadable" | "canceled", step, member, message,
-   *   advice, manifest, key, layout, seconds}. Throws a FormatError when the text holds no key that can be used.
+   *   bytes, total}, {kind: "member", member} that has been checked, {kind: "key", key}, and at
+   *   last {kind: "verdict", verdict: "verified" | "failed" | "unreadable" | "canceled", step, member, message,
+   *   advice, manifest, manifestSha256, key, layout, seconds}. Throws a FormatError when the text holds no key that can be used.
    */
   async function* verify(source, pem, { signal } = {}) {
     const keys = await EC.pem.parse(pem);

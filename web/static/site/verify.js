@@ -1,68 +1,127 @@
-// The page that verifies: a bundle and a key in, a verdict out; and then a look into the same bundle.
+// Verification on a page: a bundle and a key in, a verdict out; and then a look into the same bundle.
 "use strict";
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
+  const place = (id) => document.getElementById(id);
 
-  /** A file that was chosen, as a source of bytes. */
-  function fileSource(file, name = file.name) {
-    const read = async (start, end) => new Uint8Array(await file.slice(start, end).arrayBuffer());
-    return { name, size: file.size, read };
-  }
-
-  /** What was chosen, as EC.verify takes it. */
-  function sourceOf({ name, size, file, folder }) {
-    if (file) return fileSource(file);
-    const below = (each) => each.webkitRelativePath.slice(each.webkitRelativePath.indexOf("/") + 1);
-    return { name, size, files: new Map(folder.map((each) => [below(each), fileSource(each)])) };
-  }
-
-  class VerifyPage {
-    constructor() {
+  /** A key field, buttons, and steps with what came of them: what both pages that verify share. */
+  class Verifying {
+    /** @param {() => Promise<object> | object | null} source gives what to verify, as EC.verify takes it */
+    constructor(source) {
       const { h } = EC.dom;
-      this.chosen = null;
-      this.canceling = null;
-      this.steps = EC.verifySteps(document.getElementById("result"));
+      Object.assign(this, { source, canceling: null });
+      this.steps = EC.verifySteps(place("result"));
       this.go = h("button", { type: "button", class: "button main", onclick: () => this.verify() }, "Verify");
-      this.stop = h("button", { type: "button", class: "button", hidden: true, onclick: () => this.canceling?.abort() }, "Cancel");
-      this.hint = h("p", { class: "note", id: "verify-hint" });
-      document.getElementById("verify-actions").replaceChildren(this.go, this.stop, this.hint);
-      EC.choose(document.getElementById("verify-choose"), (chosen) => this.take(chosen));
-      this.trusted = EC.trusted(document.getElementById("verify-keys"), () => this.ready());
+      this.stop = h("button", { type: "button", class: "button", hidden: true, onclick: () => this.cancel() }, "Cancel");
+      this.hint = h("p", { class: "note" });
+      place("verify-actions").replaceChildren(this.go, this.stop, this.hint);
+      this.trusted = EC.trusted(place("verify-keys"), () => this.ready());
       this.ready();
-      document.getElementById("verify-form").hidden = false;
     }
 
-    take(chosen) {
-      this.canceling?.abort();
-      this.chosen = chosen;
-      this.ready();
+    /** What is missing before verification can begin. */
+    missing() {
+      return this.trusted?.pem ? [] : ["a key you trust"];
     }
 
     ready() {
-      const missing = [!this.chosen && "a bundle", !this.trusted?.pem && "a key you trust"].filter(Boolean);
+      const missing = this.missing();
       this.go.disabled = missing.length > 0;
       this.hint.textContent = missing.length ? `Choose ${missing.join(" and ")}.` : "";
     }
 
+    cancel() {
+      this.canceling?.abort();
+    }
+
     async verify() {
-      const canceling = new AbortController();
-      this.canceling = canceling;
+      const canceling = (this.canceling = new AbortController());
       this.working(true);
       this.trusted.remember();
-      const source = sourceOf(this.chosen);
-      this.steps.begin(source.size);
-      for await (const event of EC.verify.verify(source, this.trusted.pem, { signal: canceling.signal })) this.steps.show(event);
+      this.steps.begin();
+      let verdict = null;
+      try {
+        const { signal } = canceling;
+        for await (const event of EC.verify.verify(await this.source(signal), this.trusted.pem, { signal })) {
+          if (this.canceling === canceling) this.steps.show(event);
+          if (event.kind === "verdict") verdict = event;
+        }
+      } catch (error) {
+        verdict = { kind: "verdict", verdict: "unreadable", message: error.message, advice: error.advice ?? "" };
+        if (canceling.signal.aborted) verdict = { kind: "verdict", verdict: "canceled" };
+        this.steps.show(verdict);
+      }
+      if (this.canceling === canceling) this.ended(verdict);
+    }
+
+    ended() {
+      this.canceling = null;
       this.working(false);
     }
 
     working(on) {
+      const focused = [this.go, this.stop].includes(document.activeElement);
       this.stop.hidden = !on;
       this.go.hidden = on;
-      if (on) document.getElementById("result").scrollIntoView({ block: "nearest" });
+      if (focused) (on ? this.stop : this.go).focus();
     }
   }
 
-  EC.start("verify", ({ page }) => {
+  /** The page that verifies whatever is dropped on it. */
+  class VerifyPage extends Verifying {
+    constructor() {
+      super(() => EC.source.of(this.chosen));
+      this.open = EC.dom.h("button", { type: "button", class: "button", hidden: true, onclick: () => this.look({}) }, "Look without verifying");
+      place("verify-actions").insertBefore(this.open, this.hint);
+      EC.choose(place("verify-choose"), (chosen) => this.take(chosen));
+      this.ready();
+      place("verify-form").hidden = false;
+    }
+
+    missing() {
+      return [...(this.chosen ? [] : ["a bundle"]), ...super.missing()];
+    }
+
+    take(chosen) {
+      this.cancel();
+      this.chosen = chosen;
+      this.leave?.();
+      place("look").hidden = true;
+      this.steps.clear();
+      this.ready();
+      this.open.hidden = false;
+    }
+
+    ended(verdict) {
+      super.ended(verdict);
+      this.leave?.();
+      place("look").hidden = true;
+      if (verdict.verdict === "verified") this.look(verdict);
+    }
+
+    working(on) {
+      super.working(on);
+      this.open.hidden = on;
+    }
+
+    async look(verdict) {
+      this.leave?.();
+      place("look").hidden = false;
+      this.leave = await EC.verifyLook(place("verify-look"), this.chosen, verdict);
+    }
+  }
+
+  /** The archive that a bundle's page is about, read over HTTP. */
+  function fromAddress({ url, bytes }, signal) {
+    const fetch = (...request) => (EC.session ? EC.session.fetch(...request) : globalThis.fetch(...request));
+    return EC.source.fromUrl(new URL(url, location.href).href, { fetch, size: bytes ?? undefined, signal });
+  }
+
+  EC.start("verify", ({ page, bundle }) => {
     if (page === "verify") new VerifyPage();
+    const here = place("verify-here");
+    if (page !== "bundle" || !here || !EC.opened.reachable() || bundle.layout === "dir") return;
+    new Verifying((signal) => fromAddress(bundle, signal));
+    here.hidden = false;
   });
 })();

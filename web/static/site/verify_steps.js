@@ -59,12 +59,19 @@
       this.place.replaceChildren(this.bar, this.where);
     }
 
-    begin(size) {
-      Object.assign(this, { size, since: performance.now() });
+    /** Forget what came of the last verification. */
+    clear() {
       this.verdict.hidden = true;
-      this.place.hidden = false;
-      this.progress({ bytes: 0, total: size, member: "" });
+      this.place.hidden = true;
       for (const [step, item] of this.items) if (step <= LAST_HERE) this.mark(item, "", "");
+    }
+
+    begin() {
+      this.clear();
+      Object.assign(this, { size: 0, since: performance.now() });
+      this.place.hidden = false;
+      this.bar.removeAttribute("value");
+      this.where.textContent = "Reading the signed list…";
     }
 
     mark(item, state, note) {
@@ -76,6 +83,7 @@
     progress({ bytes, total, member }) {
       const { size } = EC.dom;
       const seconds = (performance.now() - this.since) / 1000;
+      this.size = total;
       this.bar.value = total ? Math.round((bytes / total) * 1000) : 0;
       const speed = seconds > 0.5 ? `, ${size(Math.round(bytes / seconds))}/s` : "";
       this.where.textContent = `${size(bytes)} of ${size(total)}${speed}${member ? `: ${EC.dom.visible(member)}` : ""}`;
