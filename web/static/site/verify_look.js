@@ -82,8 +82,7 @@
         h("h3", {}, "Counts"), h("div", { class: "counteds" }, counts.filter(Boolean)),
         h("h3", {}, "Members"), memberTable(bundle).element);
       const file = bundle.layout === "dir" ? "." : bundle.name;
-      const { stop } = EC.records.attach(records, bundle, { file });
-      return stop;
+      return EC.records?.attach(records, bundle, { file }).stop ?? (() => {});
     } catch (error) {
       element.replaceChildren(h("p", { class: "wrong", role: "alert" }, `${visible(error.message)}. ${visible(error.advice ?? "")}`));
       return () => {};
