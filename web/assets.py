@@ -25,6 +25,7 @@ STYLE = (
     "style/verify.css",
     "style/session.css",
     "style/run.css",
+    "style/record.css",
     # paper has the last word
     "style/print.css",
 )
@@ -63,8 +64,15 @@ VIEWER = (
     "app/summary_vex.js",
     "app/summary_sbom.js",
     "app/summary_findings.js",
+    "app/raw.js",
+    "app/record_parts.js",
+    "app/record.js",
+    "app/found.js",
+    "app/related.js",
+    "app/records.js",
     # the bundle's page
     "app/opened.js",
+    "app/records_start.js",
     "app/lists.js",
     "app/members.js",
     "app/bundle.js",

@@ -41,17 +41,13 @@
     });
   });
 
-  EC.start("records", () => {
-    const place = document.getElementById("records-here");
-    return place && EC.records?.attach(place);
-  });
-
   const short = (details) => details.querySelectorAll("tr").length <= PRINTED;
   let opened = [];
 
   /** On paper nothing can be opened: everything is, but what would fill a ream; afterwards it is as it was. */
   function printing() {
-    opened = Array.from(document.querySelectorAll("details:not([open])")).filter(short);
+    // What lies folded in a record is a tree, or is read only when it is asked for.
+    opened = Array.from(document.querySelectorAll("details:not([open], .record *)")).filter(short);
     for (const details of opened) details.open = true;
   }
 

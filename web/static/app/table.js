@@ -10,7 +10,7 @@
   class Table {
     constructor(options) {
       this.options = { unit: "rows", state: true, facets: true, exports: true, ...options };
-      this.columns = options.columns;
+      this.columns = options.columns.filter((column) => !column.hidden);
       this.all = options.rows ?? [];
       this.shown = this.all;
       this.active = -1;
@@ -137,7 +137,8 @@
       const column = this.columns.find((one) => one.key === name);
       const found = EC.rows.filter(this.all, this.columns, this.query);
       this.shown = column ? EC.rows.sort(found, column, this.query.sort.startsWith("-")) : found;
-      this.note = EC.rows.said(this.query, this.columns, this.shown.length, this.all.length);
+      const said = EC.rows.said(this.query, this.columns, this.shown.length, this.all.length);
+      this.note = [said, this.partial].filter(Boolean).join("; ");
       this.active = -1;
       this.view.scrollTop = 0;
       this.mark(column);
@@ -165,7 +166,7 @@
 
     export(kind) {
       const { id } = this.options;
-      const columns = this.columns.filter((column) => column.exported !== false);
+      const columns = this.options.columns.filter((column) => column.exported !== false);
       const [shown, total] = [this.shown.length, this.all.length];
       const text =
         kind === "csv" ? EC.rows.csv(this.shown, columns, this.note) : EC.rows.json(this.shown, columns, this.note, total);

@@ -153,7 +153,8 @@
   });
 
   /**
-   * Make a windowed table; put `table.element` into the page, and other rows in with `table.setRows(rows)`.
+   * Make a windowed table; put `table.element` into the page, and other rows in with `table.setRows(rows)`. When they
+   * are not all there are, `table.partial` says why: exports and their names then say so too.
    *
    * Options: `id` (unique in the page; prefix of the permalink's keys and of exported files), `caption`, `columns`,
    * `rows` (objects), `unit` ("runs"), `sort` ("key" or "-key" at first), `onopen(row)` (Enter and click), `empty`
@@ -161,7 +162,7 @@
    *
    * A column: `key` (field, and its name in exports), `title`, `value(row)` (to sort and export; else the field),
    * `text(row)` (to show and filter; else the value), `cell(row)` (a node to show instead), `number` (right-aligned),
-   * `primary` (the row's header), `wide` (left out at 360 px), `facet` (a choice of its values), `width` (a grid
+   * `primary` (the row's header), `wide` (left out at 360 px), `hidden` (only in exports), `facet` (a choice of its values), `width` (a grid
    * track: "9rem", "minmax(0, 2fr)"), `sort: false`, `descending` (first click sorts down), `exported: false`.
    */
   EC.table = { create: (options) => new Table(options) };

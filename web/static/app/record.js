@@ -1,0 +1,128 @@
+// One record: what it says, readably, with its JSON beside it, and where it lies.
+"use strict";
+(function () {
+  const EC = (globalThis.ExportCenter ??= {});
+  const LONG = 900;
+  const WITHDRAWN = "Withdrawn by its publisher";
+
+  function facts(items) {
+    const { h } = EC.dom;
+    const there = items.filter((one) => one && one.value && (!Array.isArray(one.value) || one.value.length));
+    return h("dl", { class: "facts" }, there.map((one) => h("div", {}, h("dt", {}, one.name), h("dd", {}, one.value))));
+  }
+
+  function section(title, content) {
+    const { h } = EC.dom;
+    return h("section", { class: "part" }, h("h4", {}, title), content);
+  }
+
+  function terms(texts, unit) {
+    return texts.length ? EC.parts.listed(texts.map((text) => EC.parts.term(text)), 8, unit, "terms") : null;
+  }
+
+  /** A text as it was written, its line breaks kept; a long one is folded. */
+  function prose(text) {
+    const { h, visible } = EC.dom;
+    const shown = text.split("\n").map(visible).join("\n");
+    if (shown.length <= LONG) return h("p", { class: "prose" }, shown);
+    const cut = shown.lastIndexOf(" ", LONG);
+    const head = shown.slice(0, cut > LONG / 2 ? cut : LONG);
+    const body = h("p", { class: "prose" }, head, "… ");
+    const more = h("button", { type: "button", class: "more" }, "Show all of it");
+    more.addEventListener("click", () => body.replaceChildren(shown));
+    body.append(more);
+    return body;
+  }
+
+  function said(summary) {
+    const { visible } = EC.dom;
+    return facts([
+      { name: "Aliases", value: terms(summary.aliases, "aliases") },
+      { name: "Related", value: terms(summary.related, "related") },
+      { name: "Severity as stated", value: summary.severities.length ? EC.parts.severities(summary.severities) : null },
+      { name: "About", value: summary.subject && EC.parts.term(summary.subject) },
+      ...EC.parts.dates(summary.dates),
+      ...summary.facts.map((one) => ({ name: one.name, value: visible(one.value) })),
+    ]);
+  }
+
+  /** Say a command that prints this record, quoted for a shell. */
+  function command(id, file) {
+    const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+    return `export-center bundle cat ${quoted(file)} --id ${quoted(id)}`;
+  }
+
+  function place(found, file) {
+    const { h, visible, copyButton } = EC.dom;
+    const { record } = found;
+    const copied = (value, what) => [h("span", { class: "digest" }, visible(value)), " ", copyButton(value, what)];
+    const line = command(record.id, file);
+    return facts([
+      { name: "Source", value: visible(record.source) },
+      { name: "Locator", value: visible(record.locator) },
+      { name: "Tenant", value: visible(record.tenant) },
+      { name: "SHA-256", value: record.sha256 && [copied(record.sha256, "SHA-256"), h("small", {}, "of the original bytes, before white space was removed")] },
+      { name: "Observation", value: record.observationId && copied(record.observationId, "observation id") },
+      { name: "Policy snapshot", value: record.policySnapshotId && visible(record.policySnapshotId) },
+      { name: "In this bundle", value: visible(lies(found)) },
+      { name: "Same on a terminal", value: [h("code", {}, visible(line)), " ", copyButton(line, "command")] },
+    ]);
+  }
+
+  function lies(found) {
+    const { number } = EC.dom;
+    const frame = found.frame === undefined ? "" : `, frame ${number(found.frame)}`;
+    return `${found.member ?? ""}${frame}${found.offset === undefined ? "" : `, byte ${number(found.offset)} of the frame`}`;
+  }
+
+  /** Return a record's line as text, and what is in it; `found` may have the line or only what was parsed of it. */
+  function read(found) {
+    const line = found.line ?? JSON.stringify(found.record);
+    const span = EC.json.find(line, "content");
+    return { record: EC.json.parse(line), document: span ? line.slice(span.start, span.end) : line };
+  }
+
+  function lists(summary) {
+    const { components, findings, packages, references, statements } = EC.parts;
+    return [
+      summary.packages.length > 0 && section("Affected", packages(summary.packages)),
+      summary.statements.length > 0 && section("Products", statements(summary.statements)),
+      summary.findings.length > 0 && section("Findings", findings(summary.findings)),
+      summary.kind === "finding" && !summary.findings.length && section("Findings", "The report lists no finding."),
+      summary.components.length > 0 && section("Components", components(summary.components)),
+      summary.references.length > 0 && section("References", references(summary.references)),
+    ];
+  }
+
+  const fileOf = (record) => `${String(record.id || record.locator).replace(/[^\w.-]+/g, "_").slice(-80)}.json`;
+
+  /** Return the word that names a record at the top: its title, and its id when it has none. */
+  const titleOf = (summary) => summary.title || summary.id || "Record";
+
+  function band(summary) {
+    const { h, visible, copyButton, time } = EC.dom;
+    return [
+      h("p", { class: "eyebrow" }, visible(summary.kind), h("span", {}, visible(summary.format))),
+      h("h3", { tabindex: -1 }, visible(titleOf(summary))),
+      h("p", { class: "identity" }, summary.title !== summary.id && h("span", { class: "id" }, visible(summary.id)), " ", copyButton(summary.id, "id", "Copy id")),
+      summary.withdrawn && h("p", { class: "withdrawn" }, `${WITHDRAWN}: `, time(summary.withdrawn)),
+    ];
+  }
+
+  /**
+   * Show one record.
+   * @param {{record: object, line?: string, member?: string, frame?: number, offset?: number}} found
+   * @param {{file?: string, related?: Node}} [more] the bundle's file name for the command; a node that comes last
+   */
+  function view(found, { file = "BUNDLE", related = null } = {}) {
+    const { h } = EC.dom;
+    const { record, document: text } = read(found);
+    const summary = EC.summary.of(record);
+    const left = h("div", {}, said(summary), summary.description && section("Description", prose(summary.description)));
+    const raw = h("div", {}, h("h4", {}, "The document, as published"), EC.raw.panel(text, fileOf(record)));
+    const where = section("Where it lies", place({ ...found, record }, file));
+    return h("article", { class: "record" }, band(summary), h("div", { class: "beside" }, left, raw), lists(summary), where, related);
+  }
+
+  EC.record = { view, titleOf, command };
+})();

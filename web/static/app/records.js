@@ -1,0 +1,258 @@
+// The records of a bundle: search, browse, and open one. Every state is in the address: #q=…, #browse=…, #record=….
+"use strict";
+(function () {
+  const EC = (globalThis.ExportCenter ??= {});
+  const CAN = "Finds ids, aliases, package URLs, package names, and words of titles: whole words, in any order.";
+  const CANNOT = "This bundle has no search index: an exact id is found at once, everything else by reading all of it.";
+  const EVALUATIONS = "data/policy/evaluations.jsonl.zst";
+
+  /** Say an error as a sentence, with what to do about it. */
+  const words = (error) => [error?.message ?? String(error), error?.advice].filter(Boolean).map((text) => EC.dom.visible(text.replace(/\.?$/, "."))).join(" ");
+
+  class Records {
+    constructor(element, bundle, options) {
+      Object.assign(this, { element, bundle, options, shown: {}, work: new AbortController(), file: options.file ?? bundle.name });
+      this.build();
+      this.stop = EC.state.onchange(() => this.follow());
+      this.follow();
+    }
+
+    build() {
+      const { h } = EC.dom;
+      this.input = h("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", "aria-describedby": "search-can" });
+      this.input.placeholder = "CVE-2024-3094, pkg:npm/lodash, openssl";
+      const can = EC.search.available(this.bundle) ? CAN : CANNOT;
+      const form = h("form", { role: "search" }, h("label", { for: "search" }, "Search"), this.input, h("button", { class: "button main" }, "Search"));
+      form.addEventListener("submit", (event) => this.submitted(event));
+      this.said = h("span", { role: "status" });
+      this.cancel = h("button", { type: "button", class: "button", hidden: true, onclick: () => this.work.abort() }, "Stop");
+      this.next = h("span", { class: "buttons" });
+      this.opened = h("div", { class: "opened" });
+      this.list = h("div", {});
+      this.found = new EC.found.Found(this.list, (one) => EC.state.set(EC.found.stateOf(one)));
+      const finder = h("div", { class: "finder" }, form, h("p", { class: "note can", id: "search-can" }, can), this.browser());
+      this.element.replaceChildren(finder, this.opened, h("div", { class: "progress" }, this.said, this.next, this.cancel), this.list);
+    }
+
+    browser() {
+      const { h, number, shorten } = EC.dom;
+      const go = (path) => EC.state.set({ browse: `${path}:0`, q: null, all: null, record: null, o: null });
+      const one = ({ path, records }) =>
+        h("button", { type: "button", class: "button", onclick: () => go(path) }, `${shorten(EC.dom.visible(nameOf(path)), 40)} (${number(records)})`);
+      return h("p", { class: "browse" }, h("span", {}, "Or browse"), this.bundle.framed.map(one));
+    }
+
+    submitted(event) {
+      event.preventDefault();
+      const query = this.input.value.trim();
+      if (query && query === this.shown.q && !this.shown.all) this.shown = {};
+      EC.state.set({ q: query, all: null, browse: null, record: null, o: null });
+      this.follow();
+    }
+
+    /** Give up what runs, and return the signal of what begins. */
+    abort() {
+      this.work.abort();
+      this.work = new AbortController();
+      this.signal = this.work.signal;
+      return this.signal;
+    }
+
+    // -- the state is followed --------------------------------------------------------------------------------------
+
+    follow() {
+      const { q, all, browse, record, o } = EC.state.get();
+      const before = this.shown;
+      this.shown = { q, all, browse, record, o };
+      if (q !== before.q || all !== before.all || browse !== before.browse) this.lists();
+      if (record !== before.record || o !== before.o) this.one();
+    }
+
+    lists() {
+      const { q, all, browse } = this.shown;
+      this.input.value = q ?? "";
+      this.next.replaceChildren();
+      this.said.textContent = "";
+      this.found.begin("Records");
+      if (q) this.run(`Records with ${q}`, (options) => this.hits(q, all, options));
+      else if (browse) this.browse(browse);
+      else this.abort();
+    }
+
+    hits(query, all, options) {
+      if (all) return EC.search.scan(this.bundle, { text: query, ...options });
+      if (EC.search.available(this.bundle)) return EC.search.search(this.bundle, query, options);
+      return later(() => EC.lookup.byId(this.bundle, query, options));
+    }
+
+    /** Run something that yields hits: rows come in, the bytes are counted, and it can be stopped. */
+    async run(caption, hits) {
+      const signal = this.abort();
+      const before = this.bundle.bytesRead;
+      let told = null;
+      let whole = false;
+      this.found.begin(EC.dom.visible(caption));
+      this.cancel.hidden = false;
+      this.tell(told, before);
+      const progress = (news) => {
+        told = { ...news };
+        if (!signal.aborted) this.tell(told, before);
+      };
+      try {
+        whole = await this.found.fill(hits({ signal, progress }), signal);
+      } catch (error) {
+        if (!signal.aborted) return this.failed(error);
+      }
+      // Something else runs by now, unless this was stopped by hand.
+      if (this.signal !== signal) return undefined;
+      this.ended(signal.aborted ? "stopped before the end" : whole ? skipped(told) : `the first ${EC.dom.number(EC.found.MOST)} only`);
+      this.tell(told, before, true);
+      return signal.aborted ? undefined : this.offer();
+    }
+
+    failed(error) {
+      this.ended("it broke off");
+      this.wrong(this.said, error);
+    }
+
+    ended(partial) {
+      this.found.finish(partial);
+      this.cancel.hidden = true;
+    }
+
+    tell(told, before, done = false) {
+      const { number, size } = EC.dom;
+      const count = this.found.rows.length;
+      const frames = told?.frames ? ` in ${number(told.looked)} of ${number(told.frames)} frames` : "";
+      const found = `${count || !done ? number(count) : "No"} ${count === 1 ? "record" : "records"}`;
+      const more = this.found.table.partial ? ` (${this.found.table.partial})` : "";
+      this.said.textContent = `${done ? "" : "Reading: "}${found}${more}${frames}; ${size(this.bundle.bytesRead - before)} read.`;
+    }
+
+    /** When words were found nowhere as a whole, offer to read everything, and say what that costs. */
+    offer() {
+      const { q, all } = this.shown;
+      if (!q || all || this.found.rows.length) return;
+      const { frames, bytes } = EC.search.cost(this.bundle);
+      const { h, number, size } = EC.dom;
+      const cost = `reads ${size(bytes)} in ${number(frames)} ${frames === 1 ? "frame" : "frames"}`;
+      this.next.replaceChildren(
+        h("button", { type: "button", class: "button", onclick: () => EC.state.set({ all: 1 }) }, "Look inside of words too"),
+        h("small", {}, cost),
+      );
+    }
+
+    wrong(place, error) {
+      place.replaceChildren(EC.dom.h("span", { class: "wrong", role: "alert" }, words(error)));
+    }
+
+    // -- browsing ---------------------------------------------------------------------------------------------------
+
+    async browse(state) {
+      const [, path, number] = /^(.*):(\d+)$/.exec(state) ?? [null, state, "0"];
+      const frame = Number(number);
+      await this.run(`${path}, frame ${frame + 1}`, (options) => frameHits(this.bundle, path, frame, options));
+      if (this.shown.browse !== state || !this.bundle.members.has(path)) return;
+      const { length } = await EC.frames.table(this.bundle, path);
+      const { h } = EC.dom;
+      const step = (label, to) =>
+        h("button", { type: "button", class: "button", disabled: to < 0 || to >= length, onclick: () => EC.state.set({ browse: `${path}:${to}` }) }, label);
+      this.next.replaceChildren(step("Previous frame", frame - 1), step("Next frame", frame + 1), h("small", {}, `frame ${EC.dom.number(frame + 1)} of ${EC.dom.number(length)}`));
+    }
+
+    // -- one record -------------------------------------------------------------------------------------------------
+
+    async one() {
+      const { record, o } = this.shown;
+      this.reading?.abort();
+      this.opened.replaceChildren();
+      document.title = document.title.replace(/^.* · /, "");
+      if (!record) return;
+      this.reading = new AbortController();
+      const { signal } = this.reading;
+      const before = this.bundle.bytesRead;
+      this.opened.append(EC.dom.h("p", { class: "note", role: "status" }, `Opening ${EC.dom.visible(record)}…`));
+      try {
+        const hits = await EC.lookup.byId(this.bundle, record, { signal });
+        if (!signal.aborted) this.show(hits, o, this.bundle.bytesRead - before, signal);
+      } catch (error) {
+        if (!signal.aborted) this.wrong(this.opened, error);
+      }
+    }
+
+    show(hits, o, moved, signal) {
+      const { h, size } = EC.dom;
+      const records = hits.filter((hit) => hit.member !== EVALUATIONS);
+      const hit = records.find(({ record }) => o && record.observationId.startsWith(o)) ?? records[0] ?? hits[0];
+      if (!hit) return this.wrong(this.opened, { message: "this bundle has no record with that id", advice: `Search for a part of it: ${this.shown.record}` });
+      const close = h("button", { type: "button", class: "button", onclick: () => EC.state.set({ record: null, o: null }) }, "Close");
+      const bar = h("div", { class: "openedbar" }, close, h("small", {}, `${size(moved)} read to open it`), this.others(records, hit));
+      const related = [evaluations(hits, hit), EC.related.part(this.bundle, hit.record, signal)];
+      const view = EC.record.view({ ...hit, line: hit.text }, { file: this.file, related });
+      this.opened.replaceChildren(bar, view);
+      document.title = `${EC.dom.visible(hit.id)} · ${document.title}`;
+      const head = view.querySelector("h3");
+      head.focus({ preventScroll: true });
+      this.opened.scrollIntoView({ block: "start" });
+      return undefined;
+    }
+
+    /** Links to the other records with the same id. */
+    others(records, hit) {
+      if (records.length < 2) return null;
+      const { h, visible, number } = EC.dom;
+      const rest = records.filter((one) => one !== hit).map(EC.found.row);
+      const link = (one) => h("a", { href: EC.found.hrefOf(one) }, visible(`${one.source}, ${one.format}`));
+      return h("details", {}, h("summary", {}, `${number(rest.length)} more with this id`), h("ul", {}, rest.map((one) => h("li", {}, link(one)))));
+    }
+  }
+
+  const nameOf = (path) => path.replace(/^data\//, "").replace(/\.jsonl\.zst$/, "");
+
+  /** Say which frames were not read because they are too large for a page. */
+  function skipped(told) {
+    if (!told?.skipped?.length) return "";
+    const bytes = told.skipped.reduce((sum, one) => sum + one.bytes, 0);
+    return `${told.skipped.length} frames of ${EC.dom.size(bytes)} are too large to be read here; use export-center bundle cat`;
+  }
+
+  async function* later(promise) {
+    yield* await promise();
+  }
+
+  /** Yield the records of one frame. */
+  async function* frameHits(bundle, path, frame, { signal, progress }) {
+    const plain = await EC.frames.plain(bundle, path, frame, { signal });
+    progress({ looked: 1, frames: 1, skipped: [] });
+    for (const [offset, line] of EC.frames.lines(plain)) yield EC.lookup.hit(path, frame, offset, line);
+  }
+
+  /** What a policy said of a finding, each evaluation as it is. */
+  function evaluations(hits, hit) {
+    const found = hits.filter((one) => one.member === EVALUATIONS && one !== hit);
+    if (!found.length) return null;
+    const { h } = EC.dom;
+    const items = found.map((one) => h("li", {}, EC.raw.tree(one.text)));
+    return h("section", { class: "part" }, h("h4", {}, "What the policy says of it"), h("ul", {}, items));
+  }
+
+  /**
+   * Put search, browsing and reading of a bundle's records into an element.
+   * @param {Element} element emptied first
+   * @param {object} bundle as EC.container.open gives it
+   * @param {{file?: string}} [options] the name of the bundle's file in commands
+   * @returns {{stop: () => void}} to call before another bundle is attached
+   */
+  function attach(element, bundle, options = {}) {
+    const made = new Records(element, bundle, options);
+    return {
+      stop: () => {
+        made.stop();
+        made.abort();
+        made.reading?.abort();
+      },
+    };
+  }
+
+  EC.records = { attach, words };
+})();
