@@ -307,7 +307,7 @@ def scripts() -> list[str]:
     from web.assets import SITE, VENDOR, VIEWER
 
     shared = ("app/errors.js", "app/hash.js", "app/source.js", "app/folders.js")
-    own = [part for part in SITE if part.startswith("app/")]
+    own = [part for part in SITE if part.startswith(("app/verify", "app/pem", "app/signature"))]
     parts = [*(each.script for each in VENDOR), *(part for part in VIEWER if part in shared), *own]
     return [str(STATIC / part) for part in parts]
 
