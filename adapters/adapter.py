@@ -35,6 +35,7 @@ BATCH_COLUMNS = (
     "severity_stated",
     "format",
     "normaliser",
+    "terms",
     "line",
 )
 """Columns of the batches that every adapter receives, as in evidence.schema.RECORDS."""

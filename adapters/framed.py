@@ -21,9 +21,13 @@ import zstandard
 from adapters.adapter import StagedMember
 from adapters.framing import FrameCutter
 from adapters.indexing import IndexSpill, write_index
+from adapters.searching import SearchWriter
 from adapters.staged import StagedFile
 from bundle.digests import frames_sha256
 from bundle.frames import FrameEntry, zstd_parameters
+from bundle.index import index_stem
+from bundle.lines import EVALUATIONS
+from bundle.search import search_stem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -44,7 +48,10 @@ JSON_LINES = "application/x-ndjson"
 ZSTD_JSON_LINES = "application/x-ndjson+zstd"
 BINARY = "application/octet-stream"
 INDEXES = ("frames", "pages", "root")
-"""Suffixes of the index members, in the order of their names."""
+"""Suffixes of the members of a record index."""
+
+SEARCH = ("terms", "root")
+"""Suffixes of the members of a search index."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,17 @@ class Packed:
 
 
 class FramedWriter:
-    """Writes ``data/<name>.jsonl.zst`` and its three index members into a staging folder."""
+    """Writes ``data/<name>.jsonl.zst`` and its index members into a staging folder."""
 
     def __init__(self, staging: Path, name: str, *, parameters: FrameParameters, workers: int) -> None:
         """Create the files; ``name`` may hold slashes, as in "policy/evaluations"."""
         stem = name.replace("/", "-")
-        self._name = name
+        self._path = f"data/{name}.jsonl.zst"
         self._out = StagedFile(staging / f"{stem}.zst")
         self._indexes = {suffix: StagedFile(staging / f"{stem}.{suffix}") for suffix in INDEXES}
+        # Evaluations are found by their findings, and have nothing else to search by.
+        self._search = None if self._path == EVALUATIONS else SearchWriter(staging)
+        self._found = {suffix: StagedFile(staging / f"{stem}.search.{suffix}") for suffix in SEARCH if self._search}
         self._cutter = FrameCutter(parameters)
         self._spill = IndexSpill(staging)
         # One more than asked for: while one waits to hand over its frame, another can use the processor.
@@ -90,6 +100,8 @@ class FramedWriter:
             begin, end = _span(cut, starts, sizes)
             frames[cut.start : cut.end] = self._frame
             offsets[cut.start : cut.end] = starts[cut.start : cut.end] - begin + self._open_bytes
+            if self._search:
+                self._search.add(batch.column("terms"), cut.start, cut.end)
             self._extend(lines[begin:end], closes=cut.closes, next_record=self.records + cut.end)
         self._spill.add(batch, frames, offsets)
         self.records += len(sizes)
@@ -100,26 +112,33 @@ class FramedWriter:
         if self._open_bytes:
             self._submit()
         # While the last frames are being compressed.
-        write_index(self._spill, self._indexes["pages"], self._indexes["root"], self._pool)
+        write_index(self._spill.sorted_pages(), self._indexes["pages"], self._indexes["root"], self._pool)
+        if self._search:
+            self._search.write(self._found["terms"], self._found["root"], self._pool)
         self._drain(0)
-        file = self._out.member(f"data/{self._name}.jsonl.zst", ZSTD_JSON_LINES)
+        file = self._out.member(self._path, ZSTD_JSON_LINES)
         data = msgspec.structs.replace(
             file.member,
             records=self.records,
             plain_bytes=self.plain_bytes,
             frames_sha256=frames_sha256(self._digests),
         )
-        indexes = tuple(
-            index.member(f"indexes/{self._name}.{suffix}", BINARY) for suffix, index in self._indexes.items()
+        by_stem = {index_stem(self._path): self._indexes, search_stem(self._path): self._found}
+        indexes = (
+            index.member(f"{stem}.{suffix}", BINARY)
+            for stem, files in by_stem.items()
+            for suffix, index in files.items()
         )
-        return StagedMember(member=data, path=file.path), indexes
+        return StagedMember(member=data, path=file.path), tuple(indexes)
 
     def close(self) -> None:
         """Stop the threads and close every file, also after a failure."""
         with ExitStack() as stack:
             # On a full disk each may fail, and the others are closed all the same.
             stack.callback(self._spill.close)
-            for file in (self._out, *self._indexes.values()):
+            if self._search:
+                stack.callback(self._search.close)
+            for file in (self._out, *self._indexes.values(), *self._found.values()):
                 stack.callback(file.close)
             self._pool.shutdown(cancel_futures=True)
 
@@ -135,6 +154,8 @@ class FramedWriter:
         pieces, self._open, self._open_bytes = self._open, [], 0
         self._in_flight.append(self._pool.submit(_pack, pieces, self._open_first))
         self._frame += 1
+        if self._search:
+            self._search.end_frame()
         self._drain(self._limit)
 
     def _drain(self, limit: int) -> None:

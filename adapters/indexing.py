@@ -130,11 +130,21 @@ def sorted_rows(rows: Entries) -> Iterator[Entries]:
         yield rows.take(order[start : start + ROWS_AT_ONCE], axis=0)
 
 
-def write_index(spill: IndexSpill, pages: StagedFile, root: StagedFile, pool: Executor) -> None:
-    """Write the two files of a record index (docs/format.md, "Record index"), hashing pages in a pool's threads."""
+def write_index(
+    blocks: Iterator[bytes], pages: StagedFile, root: StagedFile, pool: Executor, *, page_bytes: int = PAGE_BYTES
+) -> None:
+    """Write the two files of an index (docs/format.md, "Record index"), hashing pages in a pool's threads.
+
+    Args:
+        blocks: The rows in order, some whole pages at a time.
+        pages: Where they go.
+        root: Where the digest of each page goes.
+        pool: Threads.
+        page_bytes: The size of a page.
+    """
     under_way: deque[Future[bytes]] = deque()
-    for block in spill.sorted_pages():
-        under_way.append(pool.submit(_root_entries, block))
+    for block in blocks:
+        under_way.append(pool.submit(_root_entries, block, page_bytes))
         pages.write(block)
         if len(under_way) > BLOCKS_UNDER_WAY:
             root.write(under_way.popleft().result())
@@ -142,9 +152,9 @@ def write_index(spill: IndexSpill, pages: StagedFile, root: StagedFile, pool: Ex
         root.write(entries.result())
 
 
-def _root_entries(block: bytes) -> bytes:
+def _root_entries(block: bytes, page_bytes: int) -> bytes:
     view = memoryview(block)
-    found = (view[start : start + PAGE_BYTES] for start in range(0, len(view), PAGE_BYTES))
+    found = (view[start : start + page_bytes] for start in range(0, len(view), page_bytes))
     return b"".join(bytes(page[:8]) + hashlib.sha256(page).digest() for page in found)
 
 

@@ -18,6 +18,7 @@ import hashlib
 import itertools
 import json
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def main() -> None:
 
 def _all(options: argparse.Namespace) -> None:
     """Generate once, then run the sides in turn and print medians and ratios."""
-    if not (options.folder / str(options.records) / "lines").exists():
+    if not (options.folder / str(options.records) / "lines").exists() or not _is_whole(options):
         print(
             f"generating {options.records:,} records from {', '.join(path.name for path in options.evidence)}",
             file=sys.stderr,
@@ -122,6 +123,15 @@ def _files(options: argparse.Namespace) -> list[str]:
     return sorted(store.files(store.snapshot(), "advisories"))
 
 
+def _is_whole(options: argparse.Namespace) -> bool:
+    """Whether the store has every column: one of an older release is made anew."""
+    import pyarrow.parquet as pq
+
+    from evidence.schema import RECORDS
+
+    return all(set(RECORDS.names) <= set(pq.read_schema(file).names) for file in _files(options))
+
+
 def _plain_bytes(options: argparse.Namespace) -> int:
     return (options.folder / str(options.records) / "lines").stat().st_size
 
@@ -134,7 +144,8 @@ def _generate(options: argparse.Namespace) -> float:
 
     started = time.perf_counter()
     store, rows = _store(options), _rows(options)
-    Path(store.root).mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(store.root, ignore_errors=True)
+    Path(store.root).mkdir(parents=True)
     lines = Path(store.root).with_name("lines.partial")
     with lines.open("wb") as file:
 
@@ -163,15 +174,18 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def _renamed(row: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a row under another id, with the line and the digests that a record of that id has."""
     from bundle.digests import id_hash, key_hash, observation_id
+    from bundle.terms import term_hashes
 
     old = {part: row[part] for part in ("tenant", "source", "kind", "upstream_id", "locator")}
     new = {**old, "upstream_id": name, "locator": old["locator"].replace(old["upstream_id"], name)}
     line = row["line"].replace(old["upstream_id"].encode(), name.encode())
     observed = (observation_id(**each, sha256=row["sha256"]).encode() for each in (old, new))
     line = line.replace(*observed)
+    (before,), (after,) = (term_hashes([each["upstream_id"].lower()]) for each in (old, new))
     return {
         **row,
         **new,
+        "terms": sorted({after, *row["terms"]} - {before}),
         "key_hash": key_hash(**new),
         "id_hash": id_hash(name),
         "line": line,

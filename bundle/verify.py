@@ -12,7 +12,9 @@ The steps, as in docs/format.md, "Verification"; the code below carries the same
 6.  Every payload member has the SHA-256 that export.json lists.
 7.  Framed members: each has an index of its own, every frame decompresses, framesSha256, plain size and number of
     records are as listed, and the frame table lists exactly these frames.
-8.  Record indexes: there is one row for every record, rows are sorted, and the root lists exactly the pages.
+8.  Record indexes: there is one row for every record, rows are sorted, and the root lists exactly the pages. Search
+    indexes: every member of records has one, rows are sorted, each comes once, the frames they name exist, and the root
+    lists exactly the pages.
 9.  checksums.txt lists every member but itself, in order, with its digest.
 10. cosign.pub is the key that verified.
 11. Nothing follows.

@@ -155,10 +155,10 @@ def _tombstones(identities: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch
 
 def _empty(field: pa.Field) -> Any:
     """Return the value of a column of which nothing is left."""
-    if field.nullable:
-        return None
     if pa.types.is_list(field.type):
         return []
+    if field.nullable:
+        return None
     if pa.types.is_integer(field.type):
         return 0
     return b"" if pa.types.is_binary(field.type) else ""

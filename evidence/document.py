@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import numpy as np
 
+from evidence.parsed import JSON, YAML, Parsed
 from evidence.yaml_core import YamlError, yaml_to_json
 
-JSON = "application/json"
-YAML = "application/yaml"
+__all__ = ["JSON", "MAX_DEPTH", "YAML", "Parsed", "Unreadable", "parse"]
 
 MAX_DEPTH = 200
 """Deepest nesting that is read. The deepest known real document has 66 levels (OASIS CSAF test 6.1.34)."""
@@ -30,18 +30,6 @@ _DEPTH_REASON = f"nested deeper than {MAX_DEPTH} levels"
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _YAML_LINE = re.compile(rb"---(\s|$)|%YAML |- |[\"']?[\w.$@/-][\w .$@/-]*[\"']?[ \t]*:(\s|$)")
 _SCALAR = re.compile(rb'(true|false|null|-?\d|")')
-
-
-class Parsed(NamedTuple):
-    """A document that was read.
-
-    ``value`` is for looking at: in YAML documents its numbers are their source text (a version ``1.10`` is not 1.1).
-    ``minified`` is what is exported: key order, number lexemes and string escapes are those of the document.
-    """
-
-    value: Any
-    minified: bytes
-    media_type: str
 
 
 class Unreadable(NamedTuple):

@@ -7,9 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bundle.digests import id_hash, key_hash, observation_id
+from bundle.terms import term_hashes
 from evidence.affected import affected_rows
 from evidence.document import Unreadable, parse
 from evidence.formats import Unrecognised, facts_of, recognise
+from evidence.parsed import YAML
+from evidence.terms import facts_of_content, record_terms
 from evidence.times import format_time
 
 if TYPE_CHECKING:
@@ -94,6 +97,7 @@ class Row(NamedTuple):
     format: str
     media_type: str
     normaliser: str
+    terms: list[int]
     line: bytes
     raw: bytes
     affected: list[dict[str, Any]]
@@ -165,12 +169,21 @@ def _row(document: bytes, parsed: Parsed, facts: Facts, identity: Identity) -> R
         line_bytes=len(line),
         **_hints(facts),
         media_type=parsed.media_type,
+        terms=_search_terms(key["upstream_id"], parsed, facts),
         line=line,
         raw=document,
         affected=[
             {**record, "key_hash": logical_key, "position": position, **row} for position, row in enumerate(rows)
         ],
     )
+
+
+def _search_terms(upstream_id: str, parsed: Parsed, facts: Facts) -> list[int]:
+    """Return the terms of a record, as its line tells them to others: there, numbers of YAML are no texts."""
+    if parsed.media_type == YAML:
+        told = facts_of_content(parsed.minified, facts.format)
+        facts = facts if told is None else told
+    return term_hashes(record_terms(upstream_id, facts))
 
 
 def _hints(facts: Facts) -> dict[str, Any]:

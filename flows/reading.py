@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence.parts import check_footer, cuts
+from flows.older import TERMS, with_place_for_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -136,6 +137,8 @@ class Picker:
             self._held.move_to_end(key)
             return self._held[key]
         table = self._files[file].read_row_group(group, columns=self._columns, use_threads=False)
+        if TERMS.name in self._columns:
+            table = with_place_for_terms(table)
         self._held[key] = table
         while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > self._held_bytes:
             self._held.popitem(last=False)

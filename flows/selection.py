@@ -21,6 +21,7 @@ from evidence.schema import EXPORT_ORDER, RECORDS
 from flows.ahead import ahead
 from flows.conditions import of_tenants_and_sources, where
 from flows.errors import StorageError
+from flows.older import with_terms
 from flows.order import KEY_COLUMNS, checked
 from flows.reading import Picker, Places, first_and_last, read_file
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from flows.criteria import Selectors
 
 STREAMED_COLUMNS = (*BATCH_COLUMNS, "tombstone")
-JUDGED_COLUMNS = tuple(name for name in RECORDS.names if name not in ("line", "raw", "observed_at"))
+JUDGED_COLUMNS = tuple(name for name in RECORDS.names if name not in ("terms", "line", "raw", "observed_at"))
 PLACES_A_BATCH = 65_536
 
 CURRENT = """
@@ -74,7 +75,7 @@ def batches(scan: Scan) -> Iterator[pa.RecordBatch]:
     if not scan.files:
         return
     ordered = _in_order(scan) if _takes_whole_sources(scan.selectors) else None
-    yield from checked(ahead(_stream(scan, ordered))) if ordered is not None else _sorted(scan)
+    yield from checked(ahead(with_terms(_stream(scan, ordered)))) if ordered is not None else _sorted(scan)
 
 
 def sorted_batches(scan: Scan) -> Iterator[pa.RecordBatch]:
@@ -146,7 +147,7 @@ def _sorted(scan: Scan) -> Iterator[pa.RecordBatch]:
         picker = Picker(scan.files, BATCH_COLUMNS)
         try:
             for places in _places(scan):
-                yield from picker.pick(places)
+                yield from with_terms(picker.pick(places))
         finally:
             picker.close()
 

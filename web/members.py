@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bundle.search import SEARCH
 from web.figures import number, size, visible
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _row(path: str, *, bytes_: int, digest: str) -> Row:
 def _member_row(member: Member) -> Row:
     return Row(
         path=visible(member.path),
-        role="evidence" if member.is_evidence else "index",
+        role=_role(member),
         media_type=visible(member.media_type),
         records="" if member.records is None else number(member.records),
         sort_records=-1 if member.records is None else member.records,
@@ -94,6 +95,12 @@ def _member_row(member: Member) -> Row:
         sort_bytes=member.bytes,
         digest=visible(member.sha256),
     )
+
+
+def _role(member: Member) -> str:
+    if member.is_evidence:
+        return "evidence"
+    return "search index" if member.path.startswith(SEARCH) else "index"
 
 
 def holds_lines(member: Member) -> bool:

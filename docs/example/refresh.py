@@ -44,6 +44,8 @@ LAYOUT: dict[str, list[list[int]]] = {
     "indexes/advisories.frames": [[8, 8, 8, 8], [32]],
     "indexes/advisories.pages": [*DIGEST, *DIGEST],
     "indexes/advisories.root": [[8, 32]],
+    "indexes/search/advisories.root": [[8, 32]],
+    "indexes/search/advisories.terms": [[4, 4] * 4] * 3 + [[4, 4]],
 }
 """Bytes a group, line by line."""
 

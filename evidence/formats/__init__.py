@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evidence.document import YAML, Parsed
 from evidence.formats import (
     csaf,
     cve5,
@@ -19,11 +18,12 @@ from evidence.formats import (
     trivy_report,
 )
 from evidence.formats.facts import Facts, Format, at, text
+from evidence.parsed import YAML, Parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FORMATS", "Facts", "Format", "Unrecognised", "facts_of", "recognise"]
+__all__ = ["BY_NAME", "FORMATS", "Facts", "Format", "Unrecognised", "facts_of", "recognise"]
 
 FORMATS: tuple[Format, ...] = (
     osv.FORMAT,
@@ -41,6 +41,8 @@ FORMATS: tuple[Format, ...] = (
     sarif.FORMAT,
 )
 """Every format, most frequent first; no document matches two of them but by fraud, and then the first counts."""
+
+BY_NAME = {known.name: known for known in FORMATS}
 
 
 class Unrecognised(NamedTuple):

@@ -55,6 +55,7 @@ def _facts(value: Any, *, kind: str, name: str) -> Facts:
         purls=purls,
         cpes=unique(text(helper, "cpe") for helper in helpers),
         severity_stated=unique(_words(value, vulnerabilities)) or unique(_vectors(vulnerabilities)),
+        packages=unique(_products(at(value, "product_tree"))),
     )
 
 
@@ -68,6 +69,16 @@ def _identification_helpers(value: Any) -> Iterator[Any]:
 
 def _branches(tree: Any) -> Iterator[dict[str, Any]]:
     return descend(objects(tree, "branches"), "branches")
+
+
+def _products(tree: Any) -> Iterator[str | None]:
+    """Yield the names of products: of whole ones, and of the branches that name a product without its version."""
+    for branch in _branches(tree):
+        if text(branch, "category") == "product_name":
+            yield text(branch, "name")
+        yield text(branch, "product", "name")
+    yield from (text(product, "name") for product in objects(tree, "full_product_names"))
+    yield from (text(each, "full_product_name", "name") for each in objects(tree, "relationships"))
 
 
 def _vulnerability_ids(vulnerabilities: list[dict[str, Any]]) -> Iterator[str | None]:

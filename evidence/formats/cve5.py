@@ -38,6 +38,7 @@ def facts(value: Any) -> Facts:
         purls=unique(text(product, "packageURL") for product in products),
         cpes=unique(cpe for product in products for cpe in texts(product, "cpes")),
         severity_stated=unique(_words(stated)) or unique(_vectors(stated)),
+        packages=unique(text(product, key) for product in products for key in ("packageName", "product")),
     )
 
 

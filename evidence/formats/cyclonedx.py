@@ -70,6 +70,7 @@ def _facts(value: Any, *, kind: str, name: str) -> Facts:
         purls=unique(text(component, "purl") for component in components),
         cpes=unique(text(component, "cpe") for component in components),
         severity_stated=unique(_ratings(vulnerabilities, "severity")) or unique(_ratings(vulnerabilities, "method")),
+        packages=unique(text(component, "name") for component in components),
     )
 
 

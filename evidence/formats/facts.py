@@ -20,7 +20,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``upstream_id`` is "" when the document has no id of its own. Lists are sorted and unique. ``severity_stated``
     holds the words a document uses ("HIGH"); when it gives only vectors or scores, the stated names of their types
-    ("CVSS_V3").
+    ("CVSS_V3"). ``packages`` are the names of packages, products and components, for searching alone.
     """
 
     kind: str
@@ -37,6 +37,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ecosystems: list[str] = []
     cpes: list[str] = []
     severity_stated: list[str] = []
+    packages: list[str] = []
 
 
 class Format(NamedTuple):

@@ -32,6 +32,7 @@ def facts(value: Any) -> Facts:
         purls=unique(text(match, "artifact", "purl") for match in found),
         cpes=unique(cpe for match in found for cpe in texts(match, "artifact", "cpes")),
         severity_stated=unique(_severities(vulnerabilities)),
+        packages=unique(text(match, "artifact", "name") for match in found),
     )
 
 

@@ -41,6 +41,7 @@ def facts(value: Any) -> Facts:
         purls=unique(text(package, "package", "purl") for package in affected),
         ecosystems=unique(text(package, "package", "ecosystem") for package in affected),
         severity_stated=unique(_words(value, affected)) or unique(_vectors(value, affected)),
+        packages=unique(text(package, "package", "name") for package in affected),
     )
 
 

@@ -32,6 +32,7 @@ def facts(value: Any) -> Facts:
         modified=parse_time(at(value, "creationInfo", "created")),
         purls=unique(purl for package in packages for purl in _purls(package)),
         cpes=unique(_cpes(packages)),
+        packages=unique(text(package, "name") for package in packages),
     )
 
 

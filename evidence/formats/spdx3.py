@@ -36,6 +36,7 @@ def facts(value: Any) -> Facts:
         modified=parse_time(_created(document, elements)),
         purls=unique(purl for package in packages for purl in _purls(package)),
         cpes=unique(cpe for package in packages for cpe in _identifiers(package, _CPES)),
+        packages=unique(text(package, "name") for package in packages),
     )
 
 

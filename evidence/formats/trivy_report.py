@@ -33,6 +33,7 @@ def facts(value: Any) -> Facts:
         aliases=unique(text(issue, "VulnerabilityID") for issue in _issues(results)),
         purls=unique(_purls(results)),
         severity_stated=unique(text(issue, "Severity") for issue in _issues(results)),
+        packages=unique(_names(results)),
     )
 
 
@@ -44,6 +45,12 @@ def _purls(results: list[dict[str, Any]]) -> Iterator[str | None]:
     for result in results:
         yield from (text(package, "Identifier", "PURL") for package in objects(result, "Packages"))
         yield from (text(issue, "PkgIdentifier", "PURL") for issue in objects(result, "Vulnerabilities"))
+
+
+def _names(results: list[dict[str, Any]]) -> Iterator[str | None]:
+    for result in results:
+        yield from (text(package, "Name") for package in objects(result, "Packages"))
+        yield from (text(issue, "PkgName") for key in _ISSUES for issue in objects(result, key))
 
 
 FORMAT = Format("trivy-json", matches, facts)

@@ -20,6 +20,7 @@ from evidence.line import DERIVED_FIELDS, Identity, Rejected, Row, derive
 from evidence.names import checked_source
 from evidence.schema import KIND_OF_TABLE
 from evidence.staging import Origin, write_rows
+from evidence.terms import hashes_of_line
 from evidence.times import format_time, parse_time
 from flows.sources.columns import COLUMNS, CONTENT, LINE_COLUMNS
 
@@ -103,13 +104,14 @@ def _of_line(values: dict[str, Any]) -> Row | Rejected:
     try:
         record = msgspec.json.decode(line, type=Envelope)
         reason = _malformed(record, line) or _inconsistent(record)
+        terms = [] if reason else hashes_of_line(line)
     except (msgspec.MsgspecError, ValueError, RecursionError, BundleError) as error:
         reason = str(error)
     if reason is not None:
         return Rejected(f"the line is no record: {reason}")
     if not values.get("normaliser") or any(None in (values.get(name) or ()) for name in _LISTS):
         return Rejected("the row does not say what made its line, or has a list with nothing in it")
-    return _row(record, values)
+    return _row(record, values, terms)
 
 
 def _malformed(record: Envelope, line: bytes) -> str | None:
@@ -139,7 +141,7 @@ def _inconsistent(record: Envelope) -> str | None:
     return None
 
 
-def _row(record: Envelope, values: dict[str, Any]) -> Row:
+def _row(record: Envelope, values: dict[str, Any], terms: list[int]) -> Row:
     key: dict[str, Any] = record.key
     line = values["line"]
     taken_over: dict[str, Any] = {
@@ -158,6 +160,7 @@ def _row(record: Envelope, values: dict[str, Any]) -> Row:
         purls=record.purls,
         ecosystems=record.ecosystems,
         format=record.format,
+        terms=terms,
         media_type=values.get("media_type") or "",
         line=line,
         raw=values.get("raw") or b"",
@@ -202,5 +205,5 @@ def _place(values: dict[str, Any]) -> str:
 
 
 def _digest(made: Row) -> int:
-    narrow = made._replace(line=b"", raw=b"", affected=[])
+    narrow = made._replace(terms=[], line=b"", raw=b"", affected=[])
     return int.from_bytes(hashlib.sha256(msgspec.json.encode(narrow)).digest(), "big")

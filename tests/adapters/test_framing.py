@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.framed import FramedWriter
 from adapters.framing import FrameCutter
+from bundle import search
 from bundle.frames import FrameParameters, cut, parse_entries
 from bundle.index import IndexEntry, build
 
@@ -73,18 +74,24 @@ def _batch(lines: list[bytes], keys: list[bytes]) -> pa.RecordBatch:
             "id_hash": pa.array([key[:8] for key in keys], pa.binary()),
             "raw_sha256": pa.array(digests, pa.binary()),
             "line_sha256": pa.array(digests, pa.binary()),
+            "terms": pa.array([_terms(key) for key in keys], pa.list_(pa.uint32())),
         }
     )
 
 
-def _write(folder: Path, lines: list[bytes], keys: list[bytes], **how: Any) -> tuple[bytes, bytes, bytes, bytes]:
+def _terms(key: bytes) -> list[int]:
+    """Return a term that few share, and up to two that many do."""
+    return sorted({int.from_bytes(key[:4], "big"), *(key[5 : 5 + key[4] % 3])})
+
+
+def _write(folder: Path, lines: list[bytes], keys: list[bytes], **how: Any) -> tuple[bytes, ...]:
     folder.mkdir()
     writer = FramedWriter(folder, "records", parameters=PARAMETERS, workers=how["workers"])
     for start in range(0, len(lines), how["batch"]):
         writer.add(_batch(lines[start : start + how["batch"]], keys[start : start + how["batch"]]))
     data, indexes = writer.finish()
     writer.close()
-    return (data.path.read_bytes(), *(index.path.read_bytes() for index in indexes))  # type: ignore[return-value]
+    return (data.path.read_bytes(), *(index.path.read_bytes() for index in indexes))
 
 
 def test_bytes_depend_neither_on_batches_nor_on_threads(tmp_path: Path) -> None:
@@ -95,17 +102,19 @@ def test_bytes_depend_neither_on_batches_nor_on_threads(tmp_path: Path) -> None:
     assert first == _write(tmp_path / "c", lines, keys, workers=2, batch=10_000)
 
 
-def test_the_index_is_that_of_the_reference(tmp_path: Path) -> None:
+def test_the_indexes_are_those_of_the_reference(tmp_path: Path) -> None:
     lines = [b'{"n":%d}\n' % number for number in range(2000)]
     keys = _keys(len(lines))
-    _, frames, pages, root = _write(tmp_path / "a", lines, keys, workers=2, batch=300)
-    entries, first = [], 0
+    _, frames, pages, root, *searched = _write(tmp_path / "a", lines, keys, workers=2, batch=300)
+    entries, pairs, first = [], [], 0
     for number, count in enumerate(cut(((len(line), key) for line, key in zip(lines, keys, strict=True)), PARAMETERS)):
         offset = 0
         for line, key in zip(lines[first : first + count], keys[first : first + count], strict=True):
             digest = hashlib.sha256(line).digest()
             entries.append(IndexEntry(key[:8], key, digest, digest, number, offset))
             offset += len(line)
+            pairs += [(term, number) for term in _terms(key)]
         first += count
     assert (pages, root) == build(entries)
+    assert tuple(searched) == search.build(pairs)
     assert parse_entries(frames)[-1].first_record < len(lines)

@@ -42,7 +42,7 @@ def _index(folder: Path, entries: list[IndexEntry], *, batch: int, run: int) -> 
         places = [np.array([getattr(entry, name) for entry in part], np.int64) for name in ("frame", "offset")]
         spill.add(pa.RecordBatch.from_pydict(columns), *places)
     with ThreadPoolExecutor(2) as pool:
-        write_index(spill, pages, root, pool)
+        write_index(spill.sorted_pages(), pages, root, pool)
     for each in (spill, pages, root):
         each.close()
     return pages.path.read_bytes(), root.path.read_bytes()

@@ -43,7 +43,8 @@ def test_a_table_becomes_a_member_and_its_index(raw: Any, real_tables: Any) -> N
     written = raw(real_tables)
     data = [f"data/{table}.jsonl.zst" for table in TABLES]
     indexes = [f"indexes/{table}.{part}" for table in TABLES for part in ("frames", "pages", "root")]
-    assert written.names == [*data, *indexes]
+    indexes += [f"indexes/search/{table}.{part}" for table in TABLES for part in ("root", "terms")]
+    assert written.names == [*data, *sorted(indexes)]
     for name in written.names:
         member, content = written.member(name), written.bytes(name)
         assert (member.bytes, member.sha256) == (len(content), hashlib.sha256(content).hexdigest())
@@ -174,7 +175,7 @@ def test_year_one_says_nothing_about_time(raw: Any, make_row: Callable[..., Any]
 
 def test_no_records_make_empty_members(raw: Any) -> None:
     written = raw({"advisories": [], "vex": []})
-    assert len(written.names) == 8
+    assert len(written.names) == 12
     assert set(written.all().values()) == {b""}
     member = written.member("data/vex.jsonl.zst")
     assert (member.records, member.plain_bytes) == (0, 0)

@@ -17,6 +17,7 @@ import pytest
 import yaml
 import zstandard
 
+from bundle import search
 from bundle.build import PayloadFile, Written, write_bundle
 from bundle.canonical import canonical_json
 from bundle.digests import frames_sha256, id_hash, key_hash, observation_id
@@ -48,6 +49,7 @@ from bundle.manifest import (
     content_digest_of,
     context_digest_of,
 )
+from bundle.terms import term_hash
 from evidence.documents import store_documents
 from evidence.ingest import IngestOptions, ingest
 from evidence.store import Store
@@ -86,7 +88,7 @@ def evaluation(**fields: Any) -> dict[str, Any]:
 
 def framed(folder: Path, records: list[dict[str, Any]], stem: str = "advisories") -> list[PayloadFile]:
     """Write the data member and index members of some records."""
-    rows, entries, data, first = [], [], b"", 0
+    rows, entries, terms, data, first = [], [], [], b"", 0
     counts = cut([(len(each["line"]), each["key"]) for each in records], SMALL_FRAMES)
     for number, count in enumerate(counts):
         inside = records[first : first + count]
@@ -97,6 +99,7 @@ def framed(folder: Path, records: list[dict[str, Any]], stem: str = "advisories"
             digest = bytes.fromhex(each["sha256"])
             entries.append(IndexEntry(each["id"], each["key"], digest, line_digest, number, offset))
             offset += len(each["line"])
+        terms += [(term_hash(each["envelope"]["id"].lower()), number) for each in inside if "envelope" in each]
         packed = zstandard.ZstdCompressor(compression_params=zstd_parameters()).compress(plain)
         rows.append(
             FrameEntry(
@@ -107,8 +110,13 @@ def framed(folder: Path, records: list[dict[str, Any]], stem: str = "advisories"
         data += packed
         first += count
     pages, root = build(entries)
+    found, found_root = search.build(terms)
     plain_bytes = sum(row.plain_bytes for row in rows)
     frames = frames_sha256((row.plain_bytes, row.sha256) for row in rows)
+    searched = [
+        payload(folder, f"indexes/search/{stem}.root", found_root),
+        payload(folder, f"indexes/search/{stem}.terms", found),
+    ]  # fmt: skip
     return [
         payload(
             folder, f"data/{stem}.jsonl.zst", data,
@@ -117,6 +125,7 @@ def framed(folder: Path, records: list[dict[str, Any]], stem: str = "advisories"
         payload(folder, f"indexes/{stem}.frames", b"".join(row.to_bytes() for row in rows)),
         payload(folder, f"indexes/{stem}.pages", pages),
         payload(folder, f"indexes/{stem}.root", root),
+        *(searched if stem != "policy/evaluations" else []),
     ]  # fmt: skip
 
 

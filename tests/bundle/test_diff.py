@@ -82,7 +82,14 @@ def test_rows_of_one_key_are_matched_by_their_lines(
 
 
 def test_a_member_that_only_one_bundle_has_is_added_or_removed(make_one: Callable[..., Any]) -> None:
-    names = ["data/advisories.jsonl.zst", *(f"indexes/advisories.{part}" for part in ("frames", "pages", "root"))]
+    parts = (
+        "advisories.frames",
+        "advisories.pages",
+        "advisories.root",
+        "search/advisories.root",
+        "search/advisories.terms",
+    )
+    names = ["data/advisories.jsonl.zst", *(f"indexes/{part}" for part in parts)]
     without = open_bundle(make_one(0, name="without", change=dict.fromkeys(names)).path)
     whole = open_bundle(make_one(5).path)
     assert {change.change for change in diff(without, whole).changes} == {"added"}

@@ -105,7 +105,7 @@ EXCERPTS = excerpts()
 def test_every_kind_of_member_is_in_the_example() -> None:
     reader = open_bundle(ARCHIVE)
     shown = [name for name in reader.names if name in EXCERPTS]
-    assert len(shown) == 8
+    assert len(shown) == 10
     assert {"line", "archive 0", "archive 12", "archive -25"} <= EXCERPTS.keys()
 
 

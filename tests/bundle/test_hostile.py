@@ -273,7 +273,11 @@ def _refusal(made: Any, *, deep: bool) -> VerificationError | None:
     return None
 
 
-PARTS = ["data/advisories.jsonl.zst", *(f"indexes/advisories.{part}" for part in ("frames", "pages", "root"))]
+PARTS = [
+    "data/advisories.jsonl.zst",
+    *(f"indexes/advisories.{part}" for part in ("frames", "pages", "root")),
+    *(f"indexes/search/advisories.{part}" for part in ("root", "terms")),
+]
 
 
 @SOME

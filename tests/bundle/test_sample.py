@@ -59,7 +59,9 @@ def test_the_payload_is_what_the_profile_promises(variant: Any) -> None:
     framed = [member.path for member in variant.manifest.members if member.frames_sha256]
     assert framed == [f"data/{name}.jsonl.zst" for name in data]
     indexes = [f"indexes/{name}.{part}" for name in data for part in ("frames", "pages", "root")]
-    assert [path for path in members if path.startswith("indexes/")] == indexes
+    searched = [name for name in data if name != "policy/evaluations"]
+    indexes += [f"indexes/search/{name}.{part}" for name in searched for part in ("root", "terms")]
+    assert [path for path in members if path.startswith("indexes/")] == sorted(indexes)
     assert ("data/policy/snapshot.json" in members) == (variant.manifest.policy_snapshot is not None)
     assert members[:2] == ["README.md", "index.html"]
 

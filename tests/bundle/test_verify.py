@@ -116,6 +116,9 @@ def test_a_bundle_without_records_is_verified(make_one: Callable[..., Any], layo
     assert verify(made.path, keys=[made.key], deep=True).manifest == made.manifest
 
 
+SEARCH_INDEX = ("search/advisories.root", "search/advisories.terms")
+
+
 def _part(made: Any, name: str) -> bytes:
     return open_bundle(made.path).read(name)
 
@@ -132,6 +135,12 @@ def _part(made: Any, name: str) -> bytes:
         ("indexes/advisories.pages", lambda data: data[:-1] + b"x", "step 12.*exactly its records"),
         ("indexes/advisories.pages", lambda data: data[112:], "step 8.*one row for every record"),
         ("indexes/advisories.pages", lambda data: data[:112] + data[:-112], "step 12.*exactly its records"),
+        ("indexes/search/advisories.terms", lambda data: data[8:16] + data[:8] + data[16:], "step 8.*not sorted"),
+        ("indexes/search/advisories.terms", lambda data: data[:8] + data, "step 8.*comes twice"),
+        ("indexes/search/advisories.terms", lambda data: data[:-1], "step 8.*no multiple"),
+        ("indexes/search/advisories.terms", lambda data: data[:-4] + b"\xff" * 4, "step 8.*does not have"),
+        ("indexes/search/advisories.root", lambda data: data[:-40], "step 8.*does not list the pages"),
+        ("indexes/search/advisories.root", lambda data: data + data, "step 8.*does not list the pages"),
         ("data/advisories.jsonl.zst", lambda data: data + data, "step 7"),
         ("data/advisories.jsonl.zst", lambda data: data[:-1], "step 7.*cut off"),
         ("data/advisories.jsonl.zst", lambda _: b"plain text", "step 7.*does not begin"),
@@ -149,10 +158,13 @@ def test_what_was_signed_wrongly_is_refused_too(
     assert caught.value.member == name or caught.value.step == 12
 
 
-@pytest.mark.parametrize(("part", "step"), [("frames", 7), ("pages", 8), ("root", 8)])
-def test_a_framed_member_has_a_whole_index(make_one: Callable[..., Any], part: str, step: int) -> None:
-    made = make_one(5, change={f"indexes/advisories.{part}": None})
-    message = rf"step {step}, data/advisories\.jsonl\.zst: export\.json lists no indexes/advisories\.{part}"
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [("advisories.frames", 7), *((part, 8) for part in ("advisories.pages", "advisories.root", *SEARCH_INDEX))],
+)
+def test_a_framed_member_has_whole_indexes(make_one: Callable[..., Any], part: str, step: int) -> None:
+    made = make_one(5, change={f"indexes/{part}": None})
+    message = rf"step {step}, data/advisories\.jsonl\.zst: export\.json lists no indexes/{part}"
     with pytest.raises(VerificationError, match=message):
         verify(made.path, keys=[made.key])
 
@@ -163,10 +175,12 @@ def test_no_two_framed_members_share_an_index() -> None:
         ("data/a.jsonl.zst", "other/a.jsonl.zst"): "other/a",
         ("data/a.jsonl",): "data/a",
         ("README.md",): "README.md",
+        ("data/a.jsonl.zst", "data/search/a.jsonl.zst"): "data/search/a",
     }
     for names, refused in table.items():
         members = [Member(path=name, frames_sha256="0" * 64, **facts) for name in names]  # type: ignore[arg-type]
-        indexes = [Member(path=f"indexes/a.{part}", **facts) for part in ("frames", "pages", "root")]  # type: ignore[arg-type]
+        parts = ("a.frames", "a.pages", "a.root", "search/a.root", "search/a.terms")
+        indexes = [Member(path=f"indexes/{part}", **facts) for part in parts]  # type: ignore[arg-type]
         with pytest.raises(VerificationError, match=f"step 7, {refused}.*no index of its own"):
             ContentChecks(Limits(), deep=False).check_listing([*members, *indexes])
 
