@@ -26,6 +26,7 @@ STYLE = (
     "style/session.css",
     "style/run.css",
     "style/record.css",
+    "style/site.css",
     # paper has the last word
     "style/print.css",
 )
@@ -116,6 +117,10 @@ SITE = (
     "site/events.js",
     "site/run_words.js",
     "site/run.js",
+    "site/known.js",
+    "site/overview.js",
+    "site/freshness.js",
+    "site/series.js",
 )
 """Parts of ``site.js``: pages that no bundle has."""
 
@@ -155,6 +160,7 @@ SITE_VENDOR: tuple[Library, ...] = (
         script="vendor/oauth4webapi.js",
         licence="vendor/oauth4webapi.LICENSE.txt",
     ),
+    Library(name="uPlot", version="1.6.32", script="vendor/uplot.js", licence="vendor/uplot.LICENSE.txt"),
 )
 """Parts of ``site-vendor.js``."""
 

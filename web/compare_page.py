@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def render(layout: Layout) -> bytes:
     """Return the page; which bundles there are, its script reads from data/runs.json or data/runs.js."""
-    return fill("compare.html", layout=layout, runs_data=f"{layout.root}data/runs").encode()
+    return fill("compare.html", layout=layout).encode()
 
 
 def manifest_script(name: str, manifest: Manifest) -> bytes:

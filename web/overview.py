@@ -22,7 +22,8 @@ GOOD = ("success", "verified")
 NEWEST = 100
 """Rows that stand in the page itself, for readers without JavaScript."""
 
-TIME = len("2026-01-31T12:00:00")
+DAY = slice(len("2026-01-31"))
+CLOCK = slice(len("2026-01-31T"), len("2026-01-31T12:00"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +143,7 @@ class OverviewPage:
 
 def render(overview: Overview, layout: Layout) -> bytes:
     """Return the page."""
-    return fill(
-        "overview.html", page=overview_page(overview), layout=layout, runs_data=f"{layout.root}data/runs"
-    ).encode()
+    return fill("overview.html", page=overview_page(overview), layout=layout).encode()
 
 
 def overview_page(overview: Overview) -> OverviewPage:
@@ -227,7 +226,7 @@ def _key_facts(rows: Sequence[Row]) -> tuple[Fact, ...]:
         Fact(name="Bundles", value=number(len(good)), note="good"),
         Fact(name="Profiles", value=number(len({row.profile for row in rows}))),
         Fact(name="Kept", value=size(sum(row.bytes or 0 for row in good))),
-        Fact(name="Latest", value=good[0].time[:10] or "-", note=good[0].time[10:]) if good else None,
+        Fact(name="Latest", value=day(good[0].time), note=clock(good[0].time)) if good else None,
         Fact(name="At work", value=number(active)) if active else None,
     ]
     return tuple(fact for fact in facts if fact is not None)
@@ -235,3 +234,13 @@ def _key_facts(rows: Sequence[Row]) -> tuple[Fact, ...]:
 
 def _counted(count: int, one: str, many: str) -> str:
     return f"{number(count)} {one if count == 1 else many}"
+
+
+def day(time: str) -> str:
+    """Return the day of a time, in UTC."""
+    return visible(time[DAY]) or "not known"
+
+
+def clock(time: str) -> str:
+    """Return the hour and minute of a time, in UTC; nothing of a time that is not known."""
+    return f"{visible(time[CLOCK])} UTC" if time else ""

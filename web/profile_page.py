@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from web.figures import number, visible
 from web.line_diff import Line, diff
-from web.overview import ProfileCard, Row, freshness, newest_first
+from web.overview import ProfileCard, Row, clock, day, freshness, newest_first
 from web.profile_words import words
 from web.selection_words import Selector, selectors
 from web.stated import Fact
@@ -135,7 +135,9 @@ def _key_facts(story: ProfileStory, fresh: Fresh, runs: int) -> tuple[Fact, ...]
         Fact(name="Owner", value=visible(story.card.tenant) or "shared"),
         Fact(name="Runs and bundles", value=number(runs)),
         Fact(
-            name="Latest bundle", value=latest.time[:10] if latest else "none", note=latest.time[10:] if latest else ""
+            name="Latest bundle",
+            value=day(latest.time) if latest else "none",
+            note=clock(latest.time) if latest else "",
         ),
     )
 

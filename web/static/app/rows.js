@@ -66,10 +66,11 @@
   }
 
   /** Say in one line what a query leaves out: "12 of 400 rows; words: lodash; Kind: vex"; "" when nothing is. */
-  function said(query, columns, shown, total) {
+  function said(query, columns, shown, total, more) {
     const facets = columns.filter((column) => query.facets?.[column.key] !== undefined);
     const parts = facets.map((column) => `${column.title}: ${query.facets[column.key] || "(none)"}`);
     if (wordsOf(query.words ?? "").length) parts.unshift(`words: ${query.words.trim()}`);
+    if (more) parts.push(more);
     return parts.length ? [`${shown} of ${total} rows`, ...parts].join("; ") : "";
   }
 

@@ -11,6 +11,7 @@
     constructor(options) {
       this.options = { unit: "rows", state: true, facets: true, exports: true, ...options };
       this.columns = options.columns.filter((column) => !column.hidden);
+      this.within = null;
       this.all = options.rows ?? [];
       this.shown = this.all;
       this.active = -1;
@@ -82,6 +83,12 @@
       if (this.options.state) EC.state.onchange((now, before) => this.moved(now, before));
     }
 
+    /** Leave out rows that a function refuses; `note` says so in exports. Null takes all of them again. */
+    narrow(test, note) {
+      this.within = test && { test, note };
+      this.apply();
+    }
+
     /** Put other rows in; filter, sort and place stay. */
     setRows(rows) {
       this.all = rows;
@@ -135,9 +142,11 @@
     apply() {
       const name = this.query.sort.replace(/^-/, "");
       const column = this.columns.find((one) => one.key === name);
-      const found = EC.rows.filter(this.all, this.columns, this.query);
+      const inside = this.within ? this.all.filter(this.within.test) : this.all;
+      const searched = this.options.columns.filter((one) => !one.hidden || one.words);
+      const found = EC.rows.filter(inside, searched, this.query);
       this.shown = column ? EC.rows.sort(found, column, this.query.sort.startsWith("-")) : found;
-      const said = EC.rows.said(this.query, this.columns, this.shown.length, this.all.length);
+      const said = EC.rows.said(this.query, this.columns, this.shown.length, this.all.length, this.within?.note);
       this.note = [said, this.partial].filter(Boolean).join("; ");
       this.active = -1;
       this.view.scrollTop = 0;

@@ -162,8 +162,8 @@
    *
    * A column: `key` (field, and its name in exports), `title`, `value(row)` (to sort and export; else the field),
    * `text(row)` (to show and filter; else the value), `cell(row)` (a node to show instead), `number` (right-aligned),
-   * `primary` (the row's header), `wide` (left out at 360 px), `hidden` (only in exports), `facet` (a choice of its values), `width` (a grid
-   * track: "9rem", "minmax(0, 2fr)"), `sort: false`, `descending` (first click sorts down), `exported: false`.
+   * `primary` (the row's header), `wide` (left out at 360 px), `hidden` (only in exports; with
+   * `words`, the filter finds it too), `facet` (a choice of its values), `width` (a grid track: "9rem", "minmax(0, 2fr)"), `sort: false`, `descending` (first click sorts down), `exported: false`.
    */
   EC.table = { create: (options) => new Table(options) };
   delete EC.tableParts;

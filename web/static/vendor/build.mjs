@@ -7,6 +7,7 @@ import { copyFile, mkdir } from "node:fs/promises";
 const LIBRARIES = [
   { name: "fzstd", from: "fzstd", global: "fzstd", licence: "LICENSE", uses: ["Decompress", "decompress"] },
   { name: "noble-hashes", from: "@noble/hashes/sha2.js", global: "nobleHashes", licence: "LICENSE", uses: ["sha256"] },
+  { name: "uplot", from: "uplot", global: "uplot", licence: "LICENSE", uses: ["default as uPlot"] },
   {
     name: "oauth4webapi",
     from: "oauth4webapi",
