@@ -44,7 +44,7 @@ class Columns:
     targets: Place | None
 
 
-WIDE = Columns(left=206, normalisers=(280, 140), adapters=(456, 140), bundle=(670, 250), targets=None)
+WIDE = Columns(left=206, normalisers=(280, 140), adapters=(456, 140), bundle=(670, 249), targets=None)
 FULL = Columns(left=166, normalisers=(214, 112), adapters=(350, 112), bundle=(510, 188), targets=(756, 164))
 """Without targets, and with some."""
 
