@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from ledger.receipts import FAILED, FINISHED, PENDING
-from ledger.tables import DISTRIBUTIONS, RUNS
+from ledger.tables import DISTRIBUTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,15 +51,6 @@ def of_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[Ma
     for row in connection.execute(query).mappings():
         found[row["run_id"]].append(dict(row))
     return found
-
-
-def held(connection: Connection, tenant: str) -> dict[str, Mapping[str, Any]]:
-    """Return the targets of a tenant's runs whose bundles this installation has, by run."""
-    rows = DISTRIBUTIONS.c
-    query = select(DISTRIBUTIONS).join(RUNS, RUNS.c.run_id == rows.run_id)
-    query = query.where(RUNS.c.tenant == tenant, RUNS.c.status == "success", rows.state == FINISHED)
-    found = connection.execute(query.where(rows.path.is_not(None))).mappings()
-    return {row["run_id"]: dict(row) for row in found}
 
 
 def _set(connection: Connection, run_id: str, kind: str, values: Mapping[str, Any]) -> None:

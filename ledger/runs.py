@@ -14,7 +14,7 @@ from ledger.tables import ACTIVE, ARRIVALS, DISTRIBUTIONS, EVENTS, QUOTAS, RUNS,
 from ledger.times import day_of, seconds_to_midnight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -246,10 +246,3 @@ def page(
         .limit(limit)
     )
     return [dict(row) for row in connection.execute(query).mappings()], total
-
-
-def every(connection: Connection, filters: Filters, tenant: str) -> Iterator[Mapping[str, Any]]:
-    """Yield all runs of a tenant that filters leave, newest first, as they are at one moment."""
-    query = select(RUNS).where(*filters.conditions(tenant)).order_by(RUNS.c.created_at.desc(), RUNS.c.run_id.desc())
-    for row in connection.execute(query).mappings():
-        yield dict(row)
