@@ -10,12 +10,17 @@
     if (own) own.searchParams.set("client_id", EC.page.auth.client);
     document.getElementById("session")?.replaceChildren();
     document.querySelector(".top h1").textContent = "Signed out";
-    document.getElementById("main").replaceChildren(
+    const words = h("section", { class: "small" }, [
       h("h2", {}, "You are signed out here"),
       h("p", {}, "This browser has forgotten the key and the tokens, in all tabs."),
       own && h("p", {}, "Your issuer may still know you: ", h("a", { href: own.href }, "sign out there too"), "."),
-      h("p", {}, h("a", { href: EC.page.root }, "Sign in again")),
-    );
+      h("p", {}, h("a", { href: `${EC.page.root}index.html` }, "Sign in again")),
+    ]);
+    const main = h("main", { id: "main" }, words);
+    const [header, footer] = [document.querySelector(".top"), document.querySelector("footer")];
+    header.querySelectorAll(".lead, .facts").forEach((each) => each.remove());
+    document.body.replaceChildren(header, h("div", { class: "wide" }, main), footer);
+    document.title = "Signed out: Export Center";
   }
 
   function tenantChoice() {

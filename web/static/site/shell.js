@@ -33,7 +33,9 @@
     const { h } = EC.dom;
     const made = buttons.map(([label, act]) => h("button", { type: "button", onclick: act }, label));
     const main = document.getElementById("main");
-    main.replaceChildren(h("h2", {}, title), h("p", {}, text), h("p", { class: "actions" }, ...made));
+    main.replaceChildren(
+      h("section", { class: "small" }, h("h2", {}, title), h("p", {}, text), h("p", { class: "actions" }, ...made)),
+    );
     made[0]?.focus();
   }
 
