@@ -90,6 +90,7 @@ SITE = (
     "site/session.js",
     "site/shell.js",
     "site/session_bar.js",
+    "site/tickets.js",
     # keys, signatures, verification: not in bundles, where a viewer could only vouch for itself
     "app/verify/errors.js",
     "app/verify/bytes.js",

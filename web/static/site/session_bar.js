@@ -8,18 +8,20 @@
     const { h } = EC.dom;
     const own = elsewhere && new URL(elsewhere);
     if (own) own.searchParams.set("client_id", EC.page.auth.client);
-    document.getElementById("session")?.replaceChildren();
-    document.querySelector(".top h1").textContent = "Signed out";
     const words = h("section", { class: "small" }, [
       h("h2", {}, "You are signed out here"),
       h("p", {}, "This browser has forgotten the key and the tokens, in all tabs."),
       own && h("p", {}, "Your issuer may still know you: ", h("a", { href: own.href }, "sign out there too"), "."),
       h("p", {}, h("a", { href: `${EC.page.root}index.html` }, "Sign in again")),
     ]);
-    const main = h("main", { id: "main" }, words);
-    const [header, footer] = [document.querySelector(".top"), document.querySelector("footer")];
-    header.querySelectorAll(".lead, .facts").forEach((each) => each.remove());
-    document.body.replaceChildren(header, h("div", { class: "wide" }, main), footer);
+    // Nothing of the page stays but the way to others.
+    const [site, footer] = [document.querySelector(".site"), document.querySelector("footer")];
+    document.getElementById("session").replaceChildren();
+    document.body.replaceChildren(
+      h("header", { class: "top" }, h("div", { class: "wide" }, site, h("h1", {}, "Signed out"))),
+      h("div", { class: "wide" }, h("main", { id: "main" }, words)),
+      footer,
+    );
     document.title = "Signed out: Export Center";
   }
 

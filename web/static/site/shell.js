@@ -8,6 +8,8 @@
   const SHELL = "shell";
   const SIGNED_IN = "signed-in";
 
+  const overview = () => `${EC.page.root}index.html`;
+
   // The only markup that ever becomes elements: what this origin answered to a request of this script.
   const policy = window.trustedTypes?.createPolicy("export-center", { createHTML: (text) => text });
 
@@ -74,9 +76,9 @@
       EC.keeping.keep("token", token);
       // Only ever a place of this origin, whatever was kept.
       const url = new URL(back, location.origin);
-      location.replace(url.origin === location.origin ? url.href : EC.page.root);
+      location.replace(url.origin === location.origin ? url.href : overview());
     } catch (error) {
-      say("Sign-in did not work", EC.problems.words(error), ["To the overview", () => location.replace(EC.page.root)]);
+      say("Sign-in did not work", EC.problems.words(error), ["To the overview", () => location.replace(overview())]);
     }
   }
 
