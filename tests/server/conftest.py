@@ -111,7 +111,7 @@ class FakePrefect:
     def unsubmitted(self, *, after: int) -> list[Unsubmitted]:  # noqa: ARG002 - as the real one
         self._look("unsubmitted")
         return [
-            Unsubmitted(name, kind, 0) for name, kind in list(self._states.items()) if name not in self._submitted()
+            Unsubmitted(name, kind, 0) for name, kind in list(self._states.items()) if name not in self._keys.values()
         ]
 
     def begin_again(self, flow_run_id: str) -> None:
