@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bundle.keyfiles import save_key_pair
+from bundle.keys import Signer, generate_key_pair, signer_from_uri
 from bundle.manifest import (
     Component,
     Counts,
@@ -175,17 +177,34 @@ def in_node(counterpart: Callable[[str], str]) -> Callable[..., Any]:
     """Return a function that runs JavaScript after the viewer's own scripts, without a page.
 
     ``in_node(program, input)``: the program is the body of an async function that sees ``ExportCenter``, ``input``
-    and ``lines(path)``; what it returns is returned.
+    and what ``scripts.js`` gives it; what it returns is returned. ``more`` are scripts that only a site has.
     """
-    from web.assets import VIEWER
+    from web.assets import VENDOR, VIEWER
 
     static = Path(__file__).parents[2] / "web" / "static"
-    parts = [str(static / part) for part in VIEWER]
+    parts = (*(library.script for library in VENDOR), *VIEWER)
 
-    def run(program: str, value: Any = None) -> Any:
-        command = [counterpart("node"), str(Path(__file__).with_name("scripts.js")), program, *parts]
+    def run(program: str, value: Any = None, more: tuple[str, ...] = ()) -> Any:
+        scripts = [str(static / part) for part in (*parts, *more)]
+        command = [counterpart("node"), str(Path(__file__).with_name("scripts.js")), program, *scripts]
         done = subprocess.run(command, input=json.dumps(value), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> Signer:
+    """A signer, for tests that are not about signatures."""
+    folder = tmp_path_factory.mktemp("key")
+    save_key_pair(folder, "test", generate_key_pair("ed25519"))
+    return signer_from_uri(f"file:{folder / 'test.key'}")
+
+
+@pytest.fixture
+def read(in_node: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs a program with helpers that open bundles (``reading.OPEN``)."""
+    from tests.web.reading import OPEN
+
+    return lambda program, value=None: in_node(OPEN + program, value, ("app/compare.js",))

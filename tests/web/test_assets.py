@@ -85,3 +85,15 @@ def test_a_site_has_the_files_of_a_bundle_and_its_own() -> None:
     bundle, site = bundle_files(), site_files()
     assert set(site) - set(bundle) == {"viewer/site.js", "viewer/site-vendor.js"}
     assert {path for path in bundle if bundle[path] != site[path]} <= {"viewer/LICENSES.txt"}
+
+
+@pytest.mark.counterpart
+@pytest.mark.optional
+def test_libraries_are_made_again_byte_by_byte(counterpart: Callable[[str], str], tmp_path: Path) -> None:
+    vendor = STATIC / "vendor"
+    if not (vendor / "node_modules" / "esbuild").exists():
+        pytest.skip("the libraries are not installed; run `npm ci` in web/static/vendor")
+    subprocess.run([counterpart("node"), vendor / "build.mjs", tmp_path], check=True, capture_output=True)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    there = [*vendor.glob("*.js"), *vendor.glob("*.LICENSE.txt")]
+    assert made == {path.name: path.read_bytes() for path in there}
