@@ -23,7 +23,8 @@ function sourceOf(name) {
 function folderOf(name) {
   const found = fs.readdirSync(name, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = found.map((entry) => path.relative(name, path.join(entry.parentPath ?? entry.path, entry.name)));
-  return { name: path.basename(name), paths, file: async (below) => sourceOf(path.join(name, below)) };
+  const files = new Map(paths.map((below) => [below, sourceOf(path.join(name, below))]));
+  return { name: path.basename(name), size: [...files.values()].reduce((sum, file) => sum + file.size, 0), files };
 }
 
 async function verdictOf({ path: name, pem }) {

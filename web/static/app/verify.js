@@ -33,17 +33,11 @@
     }
 
     async members() {
-      if (this.source.paths) return [await this.folder(), "dir"];
+      if (this.source.files) return [V.folder.members(this.source.files, this.signal), "dir"];
       const incoming = new V.Incoming(this.source, this.signal);
       await V.beginning.check(incoming, this.source.name);
       if (await V.zip.isZip(incoming)) return [V.zip.members(incoming), "zip"];
       return [V.tar.members(incoming), "tar.zst"];
-    }
-
-    async folder() {
-      const opened = await Promise.all(this.source.paths.map(async (path) => [path, await this.source.file(path)]));
-      this.size = opened.reduce((sum, [, file]) => sum + file.size, 0);
-      return V.folder.members(new Map(opened), this.signal);
     }
 
     async run() {
@@ -219,7 +213,7 @@
 
   /**
    * Verify a bundle in one pass, in memory that does not grow with it.
-   * @param {object} source a byte source, or a folder source whose paths are known (EC.source)
+   * @param {object} source a byte source, or a folder source that lists its files (EC.source)
    * @param {string} pem the public key or keys that the analyst trusts; never taken from the bundle
    * @param {{signal?: AbortSignal}} [options]
    * @yields {object} {kind: "step", step, state: "running" | "passed" | "failed", note}, {kind: "progress", member,

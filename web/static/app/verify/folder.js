@@ -10,22 +10,13 @@
     let place = 0;
     return async () => {
       if (place >= file.size) return null;
-      signal?.throwIfAborted();
       const end = Math.min(place + PIECE, file.size);
-      const piece = await readPiece(file, place, end);
+      const piece = await V.readable(file.read(place, end, { signal }), signal);
       if (piece.length !== end - place) throw new V.UnreadableError("a file of the folder changed while it was read", "Try again.");
       place = end;
       await EC.turn.due(signal);
       return piece;
     };
-  }
-
-  async function readPiece(file, start, end) {
-    try {
-      return await file.read(start, end);
-    } catch (error) {
-      throw new V.UnreadableError(`the bundle cannot be read: ${error.message}`, error.advice ?? "Try again.");
-    }
   }
 
   function memberOf(files, name, signal) {
@@ -37,7 +28,7 @@
   /** Return the payload that export.json lists: read again only after the caller could check its signature. */
   async function payloadOf(files) {
     const file = files.get(V.envelope.MANIFEST);
-    const data = await readPiece(file, 0, Math.min(file.size, V.envelope.MAX_MANIFEST));
+    const data = await V.readable(file.read(0, Math.min(file.size, V.envelope.MAX_MANIFEST)));
     return (await V.manifest.parse(data)).members.map(({ path }) => path);
   }
 

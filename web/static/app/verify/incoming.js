@@ -5,6 +5,23 @@
   const V = (EC.verifying ??= {});
   const PIECE = 2 << 20;
 
+  /** Wait for bytes, but not longer than the signal lets; what cannot be read is no fault of the bundle. */
+  async function readable(promise, signal) {
+    signal?.throwIfAborted();
+    let stop;
+    const stopped = new Promise((_, refuse) => {
+      stop = () => refuse(signal.reason);
+      signal?.addEventListener("abort", stop);
+    });
+    try {
+      return await Promise.race([promise, stopped]);
+    } catch (error) {
+      throw new V.UnreadableError(`the bundle cannot be read: ${error.message}`, error.advice ?? "Try again.");
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
   class Incoming {
     /**
      * @param {{size: number, read: (start: number, end: number) => Promise<Uint8Array>}} source
@@ -19,20 +36,14 @@
       const start = this.asked;
       this.asked = Math.min(start + PIECE, this.source.size);
       if (start === this.asked) return Promise.resolve(new Uint8Array(0));
-      const answer = this.source.read(start, this.asked);
+      const answer = this.source.read(start, this.asked, { signal: this.signal });
       // Whoever asks for it gets the error; until then nobody else should.
       answer.catch(() => {});
       return answer;
     }
 
     async more() {
-      this.signal?.throwIfAborted();
-      let piece;
-      try {
-        piece = await this.next;
-      } catch (error) {
-        throw new V.UnreadableError(`the bundle cannot be read: ${error.message}`, error.advice ?? "Try again.");
-      }
+      const piece = await V.readable(this.next, this.signal);
       this.next = this.fetch();
       return piece;
     }
@@ -67,5 +78,5 @@
     }
   }
 
-  V.Incoming = Incoming;
+  Object.assign(V, { Incoming, readable });
 })();
