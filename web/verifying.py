@@ -28,7 +28,9 @@ STEPS = (
     CheckStep(5, "The members that export.json lists follow, in its order, with its sizes, and nothing else."),
     CheckStep(6, "Every member has the SHA-256 that export.json lists."),
     CheckStep(7, "Records decompress, and their frames are those that export.json and the frame tables list."),
-    CheckStep(8, "Record indexes have one sorted row for every record, and their roots list exactly their pages."),
+    CheckStep(
+        8, "Record indexes have one sorted row a record, search indexes name frames that exist; roots list their pages."
+    ),
     CheckStep(9, "checksums.txt lists every member, in order, with its digest."),
     CheckStep(10, "cosign.pub is the key that verified."),
     CheckStep(11, "Nothing follows the last member."),

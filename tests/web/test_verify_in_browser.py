@@ -228,6 +228,7 @@ def unsorted(data: bytes) -> bytes:
     return data[112:224] + data[:112] + data[224:]
 
 
+TERMS, FOUND = (f"indexes/search/advisories.{suffix}" for suffix in ("terms", "root"))
 PAGES, FRAMES, INDEX_ROOT = (f"indexes/advisories.{suffix}" for suffix in ("pages", "frames", "root"))
 OWN: dict[str, tuple[Callable[[dict[str, Any]], None], dict[str, Callable[[bytes], bytes]], Verdict]] = {
     "nothing": (lambda _: None, {}, VERIFIED),
@@ -260,6 +261,16 @@ OWN: dict[str, tuple[Callable[[dict[str, Any]], None], dict[str, Callable[[bytes
     "an index row less": (lambda _: None, {PAGES: lambda data: data[:112]}, Verdict("failed", 8, PAGES)),
     "half an index row": (lambda _: None, {PAGES: lambda data: data[:-1]}, Verdict("failed", 8, PAGES)),
     "another index root": (lambda _: None, {INDEX_ROOT: lambda data: flipped(data, 9)}, Verdict("failed", 8, INDEX_ROOT)),
+    "search rows out of order": (
+        lambda _: None, {TERMS: lambda data: data[8:16] + data[:8] + data[16:]}, Verdict("failed", 8, TERMS)
+    ),
+    "a search row twice": (lambda _: None, {TERMS: lambda data: data[:8] + data}, Verdict("failed", 8, TERMS)),
+    "half a search row": (lambda _: None, {TERMS: lambda data: data[:-1]}, Verdict("failed", 8, TERMS)),
+    "a search row of no frame": (lambda _: None, {TERMS: lambda data: flipped(data, 7)}, Verdict("failed", 8, TERMS)),
+    "another search root": (lambda _: None, {FOUND: lambda data: flipped(data, 9)}, Verdict("failed", 8, FOUND)),
+    "records without a search index": (
+        facts(TERMS, path="indexes/search/other.terms"), {}, Verdict("failed", 8, DATA)
+    ),
     "a framed member without an index": (
         facts(FRAMES, path="indexes/other.frames"), {}, Verdict("failed", 7, DATA)
     ),
