@@ -21,7 +21,7 @@ def page_headers(sign_in: SignIn | None) -> dict[str, str]:
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types export-center",
+        "trusted-types export-center export-center-data",
     )
     return {"Content-Security-Policy": "; ".join(policy), **COMMON}
 

@@ -47,7 +47,7 @@ def watched(browser: Any, **options: Any) -> Iterator[Watched]:
     seen = Watched(context)
     yield seen
     context.close()
-    assert seen.violated == []
+    assert seen.violated == [], seen.violated
 
 
 @contextmanager

@@ -60,7 +60,9 @@
     /** Takes an event; returns whether it was the last. */
     take({ seq, type, data }) {
       this.heard = Date.now();
-      this.add(seq, type, data);
+      // A service that does not know our last event tells all of them again.
+      if (seq > this.state.last) this.add(seq, type, data);
+      this.state.last = Math.max(seq, this.state.last);
       if (type === "run.progress") this.progress(data);
       const title = LAST[type];
       if (title) void this.finish(title, type, data);
