@@ -3,7 +3,9 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const CHUNK = 100;
-  const OPEN_AT_FIRST = 4_000;
+  /** What is open at first: the outermost, what has few parts just below it, and whatever is short. */
+  const SHORT = { size: 6_000, parts: 40 };
+  const FEW = 12;
   const LONGEST = 2_000;
 
   const isContainer = (node) => node.kind === "object" || node.kind === "array";
@@ -55,7 +57,8 @@
     const details = h("details", {}, h("summary", {}, keyOf(node), open, h("small", {}, ` ${count} `), close), list);
     const build = () => details.open && !list.childElementCount && fill(list, text, nodes, depth + 1);
     details.addEventListener("toggle", build);
-    if (depth === 0 || node.end - node.start <= OPEN_AT_FIRST >> depth) details.open = true;
+    const short = node.end - node.start <= SHORT.size && nodes.length <= SHORT.parts;
+    details.open = depth === 0 || short || (depth === 1 && nodes.length <= FEW);
     build();
     return details;
   }

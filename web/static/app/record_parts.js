@@ -22,10 +22,22 @@
     return [first, details];
   }
 
+  /** A windowed table cuts long texts off: a row that is chosen is shown whole below it. */
+  function windowed(options, columns) {
+    const whole = h("div", { class: "whole", role: "status" });
+    const onopen = (row) => {
+      const items = columns.map((one) => [one.title, EC.rows.textOf(one, row)]).filter(([, text]) => text);
+      const line = ([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, visible(text)));
+      whole.replaceChildren(h("dl", { class: "facts" }, items.map(line)));
+    };
+    return [EC.table.create({ state: false, ...options, columns, onopen }).element, whole];
+  }
+
   /** A small table whose cells wrap, or a windowed one when there are many rows. */
   function table(options) {
-    if (options.rows.length > FEW) return EC.table.create({ state: false, ...options }).element;
-    const columns = options.columns.filter((one) => !one.hidden && options.rows.some((row) => EC.rows.textOf(one, row)));
+    const used = options.columns.filter((one) => options.rows.some((row) => EC.rows.textOf(one, row)));
+    if (options.rows.length > FEW) return windowed(options, used);
+    const columns = used.filter((one) => !one.hidden);
     const tight = (text) => (text.length <= 24 && !/\s/.test(text) ? "tight" : null);
     const cell = (column, row) => {
       const text = visible(EC.rows.textOf(column, row));
@@ -35,12 +47,13 @@
     };
     const head = h("tr", {}, columns.map((one) => h("th", { scope: "col" }, one.title)));
     const body = options.rows.map((row) => h("tr", {}, columns.map((one) => cell(one, row))));
-    return h("table", { class: "small" }, h("caption", {}, options.caption), h("thead", {}, head), h("tbody", {}, body));
+    return h("table", { class: "few" }, h("caption", {}, options.caption), h("thead", {}, head), h("tbody", {}, body));
   }
 
   function severities(found) {
     const one = (each) => {
-      const words = [each.word && h("strong", {}, visible(each.word)), each.score && h("strong", {}, visible(each.score))];
+      const strong = (text) => text && h(text.length > 40 ? "span" : "strong", {}, visible(text));
+      const words = [strong(each.word), strong(each.score)];
       const rest = [each.system, each.by && `by ${each.by}`].filter(Boolean).join(", ");
       return [spaced(words), each.vector && h("span", { class: "vector" }, visible(each.vector)), rest && h("small", {}, visible(rest))];
     };

@@ -31,7 +31,7 @@
       this.list = h("div", {});
       this.found = new EC.found.Found(this.list, (one) => EC.state.set(EC.found.stateOf(one)));
       const finder = h("div", { class: "finder" }, form, h("p", { class: "note can", id: "search-can" }, can), this.browser());
-      this.element.replaceChildren(finder, this.opened, h("div", { class: "progress" }, this.said, this.next, this.cancel), this.list);
+      this.element.replaceChildren(finder, this.opened, h("div", { class: "reading" }, this.said, this.next, this.cancel), this.list);
     }
 
     browser() {

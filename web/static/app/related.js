@@ -37,7 +37,7 @@
       h("li", {}, h("a", { href: EC.found.hrefOf(one) }, h("span", { class: "id" }, visible(one.id)), h("span", {}, visible(one.title)), h("small", {}, visible(`${one.kind}, ${one.source}`)))),
     );
     const all = more && h("p", { class: "note" }, "There are more: ", EC.parts.term(term), ".");
-    return [h("h5", {}, `Same ${as}: `, EC.parts.term(term)), h("ul", { class: "results" }, items), all];
+    return [h("h5", {}, `Same ${as}: `, EC.parts.term(term)), h("ul", { class: "hits" }, items), all];
   }
 
   async function run(bundle, record, place, signal) {

@@ -46,7 +46,7 @@
   function csafOf(vulnerability, names, groups) {
     const id = text(vulnerability, "cve") || objects(vulnerability, "ids").map((one) => text(one, "text")).find(Boolean) || text(vulnerability, "title");
     const flags = byProduct(objects(vulnerability, "flags"), groups, (one) => plain(text(one, "label")));
-    const threats = byProduct(objects(vulnerability, "threats"), groups, (one) => text(one, "details"));
+    const threats = byProduct(objects(vulnerability, "threats"), groups, (one) => `${plain(text(one, "category"))}: ${text(one, "details")}`);
     const cures = byProduct(objects(vulnerability, "remediations"), groups, (one) => `${plain(text(one, "category"))}: ${text(one, "details")}`);
     const joined = (map, product) => unique(map.get(product) ?? []).join("; ");
     return Object.keys(at(vulnerability, "product_status") ?? {}).flatMap((status) =>

@@ -126,6 +126,8 @@
       if (chosen !== undefined && !found.some(([text]) => text === chosen)) found.push([chosen, 0]);
       const choice = ([text, count]) =>
         h("option", { value: text || NOTHING }, `${shorten(visible(text || NOTHING), 40)} (${number(count)})`);
+      // One value is no choice.
+      select.hidden = found.length < 2 && chosen === undefined;
       select.replaceChildren(h("option", { value: "" }, `${column.title}: all`), ...found.map(choice));
       select.rows = this.all;
     },
