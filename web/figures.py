@@ -57,7 +57,7 @@ def shorten(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     tail = (length - 1) // 2
-    return f"{text[: length - 1 - tail]}…{text[-tail:]}"
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def _tenths(value: int, scale: int) -> int:
