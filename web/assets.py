@@ -122,6 +122,10 @@ SITE = (
     "site/overview.js",
     "site/freshness.js",
     "site/series.js",
+    "site/compare_words.js",
+    "site/compare_side.js",
+    "site/compare_records.js",
+    "site/compare.js",
 )
 """Parts of ``site.js``: pages that no bundle has."""
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from web.figures import number, size, visible
+from web.figures import THIN_SPACE, number, size, visible
 from web.schedules import longest_pause, schedule_words
 from web.stated import Fact
 from web.templating import render as fill
@@ -243,4 +243,4 @@ def day(time: str) -> str:
 
 def clock(time: str) -> str:
     """Return the hour and minute of a time, in UTC; nothing of a time that is not known."""
-    return f"{visible(time[CLOCK])} UTC" if time else ""
+    return f"{visible(time[CLOCK])}{THIN_SPACE}UTC" if time else ""

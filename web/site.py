@@ -114,5 +114,6 @@ def _bundle(bundle: SiteBundle, rows: Mapping[str, Row], profiles: set[str]) -> 
 def _place(bundle: SiteBundle) -> BundlePlace | None:
     if not bundle.carried:
         return None
-    size = None if bundle.layout == "dir" else bundle.bytes
-    return BundlePlace(name=bundle.name, url=ARCHIVES[bundle.layout], layout=bundle.layout, bytes=size)
+    if bundle.layout == "dir":
+        return BundlePlace(name=bundle.name, url=f"{ARCHIVES['dir']}/", layout="dir")
+    return BundlePlace(name=bundle.name, url=ARCHIVES[bundle.layout], layout=bundle.layout, bytes=bundle.bytes)

@@ -10,7 +10,7 @@
     return page ? h("a", { href: page }, visible(row.name)) : h("span", {}, visible(row.name));
   }
 
-  const state = (row) => EC.dom.h("span", { class: `status ${row.status}` }, row.status);
+  const state = (row) => EC.dom.h("span", { class: `outcome ${row.status}` }, row.status);
 
   /** A time to the minute; to the second it stands in `datetime`, and in the reader's zone in the title. */
   function moment(iso) {
