@@ -15,6 +15,9 @@ CHANGES = "mirror/delta/changes.jsonl.zst"
 REMOVED = "mirror/delta/removed.jsonl.zst"
 """Members that list the records of a delta, one a line; encrypted ones end in ``.age``."""
 
+TARGET = "mirror/delta/target/"
+"""Below it lie the signed envelope and indexes of the bundle that a delta leads to."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
@@ -48,13 +51,13 @@ class DeltaSection:
 
     Attributes:
         base: The bundle it starts from, as (name, digest, what it is).
-        result: contentDigest after it was applied.
+        target: Where the envelope lies of the bundle that applying it makes; empty when it is not there.
     """
 
     tiles: tuple[Tile, ...]
     lists: tuple[DeltaList, ...]
     base: tuple[tuple[str, str, str], ...]
-    result: str
+    target: str
 
 
 def delta_section(facts: BundleFacts) -> DeltaSection | None:
@@ -68,7 +71,7 @@ def delta_section(facts: BundleFacts) -> DeltaSection | None:
             ("contentDigest", visible(facts.base.content_digest), "The evidence that has to be there before."),
             ("snapshotDigest", visible(facts.base.snapshot_digest), "The records it was selected from."),
         ),
-        result=visible(facts.content_digest),
+        target=TARGET if any(each.path.startswith(TARGET) for each in facts.members) else "",
     )
 
 

@@ -24,7 +24,7 @@ from bundle.manifest import (
 from web.facts import BundleFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 HOSTILE = '"><script src="https://evil.example/x.js"></script>\u202e`<img onerror=alert(1)>\n# {{ 7*7 }} \ud800'
 
@@ -208,3 +208,13 @@ def read(in_node: Callable[..., Any]) -> Callable[..., Any]:
     from tests.web.reading import OPEN
 
     return lambda program, value=None: in_node(OPEN + program, value, ("app/compare.js",))
+
+
+@pytest.fixture(scope="module")
+def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
+    """Yield Chromium, one for a module's tests."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

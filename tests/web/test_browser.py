@@ -21,15 +21,6 @@ pytestmark = pytest.mark.counterpart
 AXE = Path(__file__).parent / "node" / "node_modules" / "axe-core" / "axe.min.js"
 
 
-@pytest.fixture(scope="module")
-def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def opened(browser: Any, tmp_path: Path) -> Callable[..., Any]:
     """Return a context manager that opens facts as a page and, at its end, demands silence and no network."""

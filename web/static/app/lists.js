@@ -73,9 +73,10 @@
 
   function show(place, rows, keys) {
     const { list, title } = place.dataset;
+    if (!rows.length) return place.replaceChildren(EC.dom.h("p", { class: "note" }, "None."));
     const columns = columnsOf(keys, rows);
     const table = EC.table.create({ id: list, caption: title, columns, rows, unit: "entries" });
-    place.replaceChildren(table.element);
+    return place.replaceChildren(table.element);
   }
 
   async function fill(place, bundle) {
