@@ -116,6 +116,9 @@ def test_a_run_is_submitted_followed_and_canceled_with_a_fresh_proof_for_each_re
 def test_what_a_token_does_not_allow_is_refused_and_counted(served: Callable[..., Served]) -> None:
     at = served()
     at.login("several", "export:read")
+    page = httpx.get(at.url)
+    assert (page.status_code, page.headers["www-authenticate"][:4]) == (401, "DPoP")
+    assert "<h1>Nobody is signed in</h1>" in page.text
     refused = {
         "no scope": at.call("/runs", method="POST", body={"profileId": "json-raw"}, x_stella_tenant="acme"),
         "a foreign tenant": at.call("/runs", x_stella_tenant="gamma"),
@@ -138,10 +141,11 @@ def test_what_a_token_does_not_allow_is_refused_and_counted(served: Callable[...
     assert taken["status"] == 200
     repeated = {"Authorization": f"DPoP {token}", "DPoP": taken["proof"], "X-Stella-Tenant": "beta"}
     assert httpx.get(f"{at.url}/api/export/runs", headers=repeated).status_code == 401
-    for reason in ("insufficient_scope", "tenant_forbidden", "tenant_unclear", "no_credentials", "replayed_proof"):
+    for reason in ("insufficient_scope", "tenant_forbidden", "tenant_unclear", "replayed_proof"):
         assert at.metric(f'auth_refusals_total{{reason="{reason}"}}') == 1, reason
+    assert at.metric('auth_refusals_total{reason="no_credentials"}') == 2
     assert at.metric('auth_refusals_total{reason="invalid_token"}') == 1
-    assert at.metric("auth_refusals_total") == 7
+    assert at.metric("auth_refusals_total") == 8
     assert at.metric('jwks_refreshes_total{outcome="success"}') == 1
 
 
@@ -150,7 +154,7 @@ def test_nonces_bearer_and_the_claim_of_tenants_are_as_options_variables_and_fil
     served: Callable[..., Served], tmp_path: Path
 ) -> None:
     environ = {"EXPORT_CENTER_NONCES": "yes"}
-    at = served("--no-bearer", environ=environ, toml='tenant_claim = "example:org"\n', nonces=True)
+    at = served("--no-bearer", "--viewer-client", "people", environ=environ, toml='tenant_claim = "example:org"\n', nonces=True)
     at.login("one", "export:run export:read")
     taken = at.call("/runs", method="POST", body={"profileId": "json-raw"}, x_stella_tenant="gamma")
     assert taken["status"] == 202, taken
@@ -161,7 +165,10 @@ def test_nonces_bearer_and_the_claim_of_tenants_are_as_options_variables_and_fil
     assert [at.call("/runs", how="bearer")["status"] for _ in range(2)] == [401, 401]
     assert at.metric('auth_refusals_total{reason="use_dpop_nonce"}') == 1
     assert (tmp_path / "home" / "nonces.key").stat().st_mode & 0o777 == 0o600
-    assert "DPoP only, with nonces, tenants in example:org" in (tmp_path / "serve.log").read_text()
+    log = (tmp_path / "serve.log").read_text()
+    assert "DPoP only, with nonces, tenants in example:org" in log
+    assert f"viewer at {at.url}/, sign-in as client people, back to {at.url}/signed-in.html" in log
+    assert '"client":"people"' in httpx.get(at.url).text
 
 
 def test_what_is_said_of_tokens_is_shown_with_where_it_was_said(
@@ -181,6 +188,17 @@ def test_what_is_said_of_tokens_is_shown_with_where_it_was_said(
 REFUSED = {
     "audience without issuer": (("--audience", "x"), {}, "--audience without --issuer"),
     "nonces without issuer": ((), {"EXPORT_CENTER_NONCES": "1"}, "--nonces without --issuer"),
+    "a client for people without issuer": (
+        (), {"EXPORT_CENTER_VIEWER_CLIENT": "viewer"}, "--viewer-client without --issuer",
+    ),
+    "what to ask for, and nobody who asks": (
+        ("--issuer", "https://a.example", "--audience", "x", "--viewer-scopes", "openid"), {},
+        "--viewer-scopes without --viewer-client",
+    ),
+    "people who come back over plain http": (
+        ("--issuer", "https://a.example", "--audience", "x", "--public-url", "http://a.example", "--viewer-client", "v"),
+        {}, "nobody could sign in so: public_url: must be https",
+    ),
     "issuer without audience": (("--issuer", "https://a.example"), {}, "--issuer without --audience"),
     "keys over plain http": (
         ("--issuer", "https://a.example", "--audience", "x", "--jwks", "http://a.example/jwks"), {}, "must be https",

@@ -9,7 +9,7 @@
   const EC = (window.ExportCenter ??= {});
   const LOCK = "export-center-renewal";
   const UNAUTHORIZED = 401;
-  const channel = "BroadcastChannel" in window ? new BroadcastChannel("export-center-session") : null;
+  const channel = EC.page.auth && "BroadcastChannel" in window ? new BroadcastChannel("export-center-session") : null;
 
   /** Thrown when somebody must sign in before this can go on. */
   class SignInNeeded extends Error {}
