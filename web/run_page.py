@@ -119,7 +119,7 @@ def _counters(run: Mapping[str, Any]) -> tuple[Fact, ...]:
     return (
         Fact(name="Status", value=status_words(run)),
         Fact(name="Records", value=number(counts["records"])),
-        Fact(name="Written, before compression", value=size(counts["bytes"])),
+        Fact(name="Written, plain", value=size(counts["bytes"])),
         Fact(name="Took" if run["endedAt"] else "Since its start", value="-" if seconds is None else duration(seconds)),
     )
 

@@ -217,11 +217,11 @@ def test_whose_token_has_several_tenants_chooses_one(opened: Open, tab: Watched)
     page.goto(opened.url)
     sign_in(page, "sue")
     page.get_by_role("link", name=run).first.wait_for()
-    page.get_by_label("Tenant").select_option("beta")
+    page.locator("#session select").select_option("beta")
     page.get_by_text("There are no runs and no bundles here yet.").wait_for()
     page.goto(f"{opened.url}/runs/{run}/")
     page.get_by_role("heading", name="There is nothing here").wait_for()
-    page.get_by_label("Tenant").select_option("acme")
+    page.locator("#session select").select_option("acme")
     page.get_by_role("heading", name=run, exact=True).wait_for()
 
 

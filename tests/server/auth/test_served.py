@@ -154,7 +154,9 @@ def test_nonces_bearer_and_the_claim_of_tenants_are_as_options_variables_and_fil
     served: Callable[..., Served], tmp_path: Path
 ) -> None:
     environ = {"EXPORT_CENTER_NONCES": "yes"}
-    at = served("--no-bearer", "--viewer-client", "people", environ=environ, toml='tenant_claim = "example:org"\n', nonces=True)
+    at = served(
+        "--no-bearer", "--viewer-client", "people", environ=environ, toml='tenant_claim = "example:org"\n', nonces=True
+    )
     at.login("one", "export:run export:read")
     taken = at.call("/runs", method="POST", body={"profileId": "json-raw"}, x_stella_tenant="gamma")
     assert taken["status"] == 202, taken
