@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from bundle import seekable, tar, ziplayout
 from bundle.canonical import canonical_json
+from bundle.dsse import IN_TOTO, envelope, pae
 from bundle.ecdsa import ORDER
 from bundle.envelope import CHECKSUMS, FIRST, KEY, LAST, checksums, sign_envelope
 from bundle.errors import BundleError
 from bundle.keys import FileSigner
 from bundle.manifest import Manifest, Member, content_digest_of
+from bundle.sigstore import dsse_bundle
 from bundle.source import open_bundle
 
 if TYPE_CHECKING:
@@ -129,3 +131,12 @@ def other_half(signature: bytes) -> bytes:
     """Return the other signature that verifies as well: (r, n - s)."""
     r, s = decode_dss_signature(signature)
     return encode_dss_signature(r, ORDER - s)
+
+
+def other_statement(members: Members, signer: Signer) -> Members:
+    """Return members with another statement than provenance.json in the envelopes, signed by the same key."""
+    payload = b"{}"
+    signature = signer.sign(pae(IN_TOTO, payload))
+    dsse = canonical_json(envelope(payload, signature))
+    bundle = dsse_bundle(payload, signature, signer.public)
+    return replaced(members, {"provenance.dsse.json": dsse, "provenance.sigstore.json": bundle})

@@ -23,6 +23,7 @@ from tests.web.tampering import (
     members_of,
     new_signer,
     other_half,
+    other_statement,
     replaced,
     signed,
     write,
@@ -385,6 +386,9 @@ def test_bundles_that_were_signed_like_this_are_judged_alike(
         write(compared.folder / name, signed(example, signer, change=change, **payload))
         cases.append(Case(name, signer.public.pem))
         expected[name] = verdict
+    cases.append(Case(f"{algorithm} another statement.tar.zst", signer.public.pem))
+    write(compared.folder / cases[-1].name, other_statement(signed(example, signer), signer))
+    expected[cases[-1].name] = Verdict("failed", 4, "provenance.dsse.json")
     assert differing(compared(cases), expected) == {}
 
 

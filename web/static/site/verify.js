@@ -63,7 +63,8 @@
       const focused = [this.go, this.stop].includes(document.activeElement);
       this.stop.hidden = !on;
       this.go.hidden = on;
-      if (focused) (on ? this.stop : this.go).focus();
+      if (focused) (on ? this.stop : this.go).focus({ preventScroll: true });
+      if (on) place("result").scrollIntoView({ block: "nearest" });
     }
   }
 

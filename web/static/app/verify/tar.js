@@ -47,13 +47,15 @@
 
   /** Return the skippable frame that ends a container of so many plain bytes. */
   function seekTable(total) {
-    const entries = [];
-    for (let start = 0; start < total; start += CHUNK) {
-      const plain = Math.min(CHUNK, total - start);
-      entries.push(V.bytes.pack([frameSize(plain), 4], [plain, 4]));
+    const count = Math.ceil(total / CHUNK);
+    const entries = new DataView(new ArrayBuffer(count * 8));
+    for (let number = 0; number < count; number++) {
+      const plain = Math.min(CHUNK, total - number * CHUNK);
+      entries.setUint32(number * 8, frameSize(plain), true);
+      entries.setUint32(number * 8 + 4, plain, true);
     }
-    const body = V.bytes.concat(entries);
-    return V.bytes.pack([0x184d2a5e, 4], [body.length + 9, 4], body, [entries.length, 4], [0, 1], [0x8f92eab1, 4]);
+    const body = new Uint8Array(entries.buffer);
+    return V.bytes.pack([0x184d2a5e, 4], [body.length + 9, 4], body, [count, 4], [0, 1], [0x8f92eab1, 4]);
   }
 
   class TarZst {
