@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from bundle import search
 from bundle.frames import cut
 from bundle.terms import purl_terms, term_hash, words
-from tests.bundle.conftest import SMALL_FRAMES, Made, make, record
+from tests.bundle import conftest as builder
+from tests.bundle.conftest import Made, make, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def terms_of(line: dict[str, Any]) -> set[str]:
 def searchable(lines: list[dict[str, Any]]) -> dict[str, bytes]:
     """Return the search index of the advisories of a bundle, as the members that hold it."""
     pairs, first = set(), 0
-    for number, count in enumerate(cut([(len(each["line"]), each["key"]) for each in lines], SMALL_FRAMES)):
+    for number, count in enumerate(cut([(len(each["line"]), each["key"]) for each in lines], builder.SMALL_FRAMES)):
         found = set().union(*map(terms_of, lines[first : first + count]))
         pairs |= {(term_hash(term), number) for term in found}
         first += count
