@@ -172,7 +172,7 @@ def test_numbers_and_strings_stay_spelled_as_they_were(in_node: Callable[..., An
         """,
         text,
     )
-    for lexeme in ("9.0", "1E400", "-0", "12345678901234567890", r'"caf\u00e9 \"}]"', "1.10"):
+    for lexeme in ("9.0", "1E400", "-0", "12345678901234567890", r'"caf\u00e9 \"}]"', r'"\u0061b":', "1.10"):
         assert lexeme in found["pretty"]
     assert found["content"] == '{"n":1.10}'
     assert found["shown"] == "1.10"

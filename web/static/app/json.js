@@ -66,19 +66,24 @@
     return { start, end: endOfValue(text, start), kind: KINDS[text[start]] ?? "number" };
   }
 
-  /** Return the values directly inside an object or array: [{key, start, end, kind}]; `key` is null in arrays. */
+  /**
+   * Return the values directly inside an object or array: [{key, spelled, start, end, kind}]; in arrays `key` is null
+   * and `spelled`, the key as it is written, quotes included, is "".
+   */
   function children(text, node) {
     const found = [];
     let at = skip(text, node.start + 1);
     while (at < node.end - 1) {
       let key = null;
+      let spelled = "";
       if (node.kind === "object") {
         const end = endOfString(text, at);
-        key = JSON.parse(text.slice(at, end));
+        spelled = text.slice(at, end);
+        key = JSON.parse(spelled);
         at = skip(text, end) + 1;
       }
       const value = valueAt(text, at);
-      found.push({ key, ...value });
+      found.push({ key, spelled, ...value });
       at = skip(text, value.end);
       if (text[at] === ",") at = skip(text, at + 1);
     }
@@ -99,7 +104,7 @@
     if (!inner.length) return open + close;
     const deeper = `${indent}  `;
     const lines = inner.map((child) => {
-      const key = child.key === null ? "" : `${JSON.stringify(child.key)}: `;
+      const key = child.spelled && `${child.spelled}: `;
       return `${deeper}${key}${pretty(text, child, deeper)}`;
     });
     return `${open}\n${lines.join(",\n")}\n${indent}${close}`;

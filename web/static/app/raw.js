@@ -23,7 +23,7 @@
 
   function keyOf(node) {
     const { h, visible } = EC.dom;
-    return node.key === null ? null : [h("span", { class: "key" }, visible(JSON.stringify(node.key))), ": "];
+    return node.spelled && [h("span", { class: "key" }, visible(node.spelled)), ": "];
   }
 
   function item(text, node, depth) {
@@ -66,7 +66,7 @@
   /** Make the tree of a JSON text. */
   function tree(text) {
     const root = EC.json.valueAt(text, 0);
-    return EC.dom.h("div", { class: "json" }, isContainer(root) ? branch(text, { ...root, key: null }, 0) : scalar(text, root));
+    return EC.dom.h("div", { class: "json" }, isContainer(root) ? branch(text, { ...root, spelled: "" }, 0) : scalar(text, root));
   }
 
   function openAll(element, open) {

@@ -177,7 +177,8 @@
    */
   function of(record) {
     const { id, title, subject, aliases, purls, packages: packageNames } = EC.facts.of(record);
-    const read = readers[EC.facts.formatName(record)] ?? (() => ({}));
+    const name = EC.facts.formatName(record);
+    const read = Object.hasOwn(readers, name) ? readers[name] : () => ({});
     const said = { ...EMPTY, ...read(at(record, "content")) };
     const facts = said.facts.filter((one) => one.value);
     const references = said.references.filter((one) => one.url);

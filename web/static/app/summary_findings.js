@@ -79,7 +79,7 @@
         fact("Tool", [text(value, "descriptor", "name"), shown(value, "descriptor", "version")].filter(Boolean).join(" ")),
         fact("Database built", text(database, "built") || text(database, "status", "built")),
         fact("System", [text(value, "distro", "name"), shown(value, "distro", "version")].filter(Boolean).join(" ")),
-        fact("Ignored matches", counted(ignored, "match").replace("matchs", "matches")),
+        fact("Ignored matches", ignored ? EC.figures.number(ignored) : ""),
       ],
     };
   }

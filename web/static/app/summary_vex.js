@@ -49,14 +49,17 @@
     const threats = byProduct(objects(vulnerability, "threats"), groups, (one) => `${plain(text(one, "category"))}: ${text(one, "details")}`);
     const cures = byProduct(objects(vulnerability, "remediations"), groups, (one) => `${plain(text(one, "category"))}: ${text(one, "details")}`);
     const joined = (map, product) => unique(map.get(product) ?? []).join("; ");
-    return Object.keys(at(vulnerability, "product_status") ?? {}).flatMap((status) =>
-      texts(vulnerability, "product_status", status).map((product) =>
-        statement(id, status, names.get(product) || product, {
-          justification: joined(flags, product),
-          detail: joined(threats, product),
-          action: joined(cures, product),
-        }),
-      ),
+    const stated = Object.keys(at(vulnerability, "product_status") ?? {}).flatMap((status) =>
+      texts(vulnerability, "product_status", status).map((product) => ({ status, product })),
+    );
+    const known = new Set(stated.map(({ product }) => product));
+    const rest = [...new Set([flags, threats, cures].flatMap((map) => [...map.keys()]))].filter((product) => !known.has(product));
+    return [...stated, ...rest.map((product) => ({ status: "not_stated", product }))].map(({ status, product }) =>
+      statement(id, status, names.get(product) || product, {
+        justification: joined(flags, product),
+        detail: joined(threats, product),
+        action: joined(cures, product),
+      }),
     );
   }
 

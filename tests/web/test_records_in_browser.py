@@ -1,0 +1,221 @@
+"""Searching, browsing and reading the records of a real bundle in a real browser, opened from a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.counterpart
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = Path(__file__).parent / "node" / "node_modules" / "axe-core" / "axe.min.js"
+OTHER = ROOT / "docs" / "example" / "bundle.tar.zst"
+DONE = "() => /read\\.|Stopped/.test(document.querySelector('.reading [role=status]').textContent) && \
+  !document.querySelector('.reading [role=status]').textContent.startsWith('Reading')"
+SIDEWAYS = "document.documentElement.scrollWidth"
+
+
+class Exported(NamedTuple):
+    """A bundle of the sample evidence: its page, lying in the folder it was extracted to, and its archive."""
+
+    page: Path
+    archive: Path
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, untraced: dict[str, str]) -> Exported:
+    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, "-m", "cli", "quickstart", "--format", "json"]
+    environment = {**untraced, "EXPORT_CENTER_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
+    assert done.returncode == 0, done.stderr
+    (page,) = home.glob("view/*/index.html")
+    (archive,) = home.glob("bundles/*.tar.zst")
+    return Exported(page, archive)
+
+
+@pytest.fixture(scope="module")
+def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def showing(
+    browser: Any, exported: Exported, fragment: str = "", *, drop: bool = True, width: int = 1280, **context: Any
+) -> Iterator[Any]:
+    """Open the bundle's page, choose its archive, and at the end demand silence and no network."""
+    opened = browser.new_context(viewport={"width": width, "height": 900}, **context)
+    page = opened.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:")) or said.append(request.url))
+    page.goto(exported.page.as_uri() + fragment)
+    if drop:
+        choose(page, exported.archive)
+        page.wait_for_selector("#search")
+    yield page
+    opened.close()
+    assert said == []
+
+
+def choose(page: Any, path: Path) -> None:
+    page.locator("#records-here input[type=file]").first.set_input_files(path)
+
+
+def search(page: Any, query: str) -> str:
+    """Search, and return what is said of it when it has ended."""
+    page.fill("#search", query)
+    page.press("#search", "Enter")
+    page.wait_for_function(DONE)
+    return str(page.inner_text(".reading [role=status]"))
+
+
+def ids(page: Any) -> list[str]:
+    return [text.strip() for text in page.locator("#found tbody th").all_text_contents()]
+
+
+def test_a_page_opened_from_a_file_asks_for_the_bundle_and_takes_no_other(browser: Any, exported: Exported) -> None:
+    with showing(browser, exported, "#record=RUSTSEC-2020-0015", drop=False) as page:
+        here = page.locator("#records-here")
+        assert "drop the bundle here" in here.inner_text()
+        assert "the record RUSTSEC-2020-0015 opens" in here.inner_text()
+        choose(page, OTHER)
+        page.wait_for_selector("#records-here .wrong:not(:empty)")
+        assert "another bundle" in page.locator("#records-here [role=alert]").inner_text()
+        choose(page, exported.archive)
+        page.wait_for_selector(".record")
+        assert page.inner_text(".record h3") == "Crash causing Denial of Service attack"
+
+
+def test_records_are_found_by_alias_purl_package_and_words_and_the_address_keeps_it(
+    browser: Any, exported: Exported
+) -> None:
+    with showing(browser, exported) as page:
+        assert search(page, "CVE-2020-1967").startswith("1 record ")
+        assert ids(page) == ["RUSTSEC-2020-0015"]
+        assert search(page, "pkg:cargo/openssl-src").endswith(" read.")
+        assert "RUSTSEC-2020-0015" in ids(page)
+        search(page, "crash denial OPENSSL-src")
+        assert ids(page) == ["RUSTSEC-2020-0015"]
+        assert page.url.endswith("#q=crash+denial+OPENSSL-src")
+        page.go_back()
+        page.wait_for_function("() => document.getElementById('search').value === 'pkg:cargo/openssl-src'")
+
+
+def test_what_is_part_of_a_word_is_found_by_reading_everything_after_saying_what_that_costs(
+    browser: Any, exported: Exported
+) -> None:
+    with showing(browser, exported) as page:
+        assert search(page, "penss").startswith("No records")
+        assert "MB in" in page.inner_text(".reading small")
+        page.get_by_role("button", name="Look inside of words too").click()
+        page.wait_for_function("() => /^[1-9]/.test(document.querySelector('.reading [role=status]').textContent)")
+        page.wait_for_function(DONE)
+        assert "RUSTSEC-2020-0015" in ids(page)
+        assert "all=1" in page.url
+
+
+def test_a_record_opens_with_the_keyboard_and_its_address_opens_it_again(browser: Any, exported: Exported) -> None:
+    with showing(browser, exported) as page:
+        search(page, "pkg:cargo/openssl-src")
+        first = ids(page)[0]
+        page.focus("#found-grid")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".record")
+        assert page.inner_text(".record .identity .id") == first
+        assert page.evaluate("document.activeElement.closest('.record') !== null")
+        assert page.title().startswith(f"{first} · ")
+        fragment = "#" + page.url.partition("#")[2]
+        page.get_by_role("button", name="Close", exact=True).click()
+        assert page.locator(".record").count() == 0
+    with showing(browser, exported, fragment) as page:
+        page.wait_for_selector(".record")
+        assert page.inner_text(".record .identity .id") == first
+        assert page.input_value("#search") == "pkg:cargo/openssl-src"
+
+
+def test_the_document_beside_a_record_is_kept_byte_for_byte_and_every_lexeme_is_shown(
+    browser: Any, exported: Exported, counterpart: Callable[[str], str]
+) -> None:
+    path = exported.page.parent / "data" / "vex.jsonl.zst"
+    plain = subprocess.run([counterpart("zstd"), "-dcq", path], capture_output=True, check=True).stdout
+    line = next(line for line in plain.splitlines() if b'"csaf-vex/' in line and b'"known_affected":["' in line)
+    record = json.loads(line)
+    with showing(browser, exported, f"#record={record['id']}&o={record['observationId'][:12]}") as page:
+        page.wait_for_selector(".record")
+        page.get_by_role("button", name="Open all").click()
+        with page.expect_download() as kept:
+            page.get_by_role("button", name="Download").click()
+        document = Path(kept.value.path()).read_bytes()
+        assert line.startswith(b'{"content":' + document + b",")
+        for score in ("baseScore", "vectorString"):
+            assert page.locator(".json .key", has_text=score).count() == document.count(f'"{score}":'.encode())
+        assert page.locator(".status.fixed, .status.affected, .status.not-affected, .status.open").count() > 0
+        assert record["sha256"] in page.inner_text(".record")
+        assert f"--id {record['id']}" in page.inner_text(".record")
+
+
+def test_related_records_are_looked_for_when_asked(browser: Any, exported: Exported) -> None:
+    with showing(browser, exported, "#record=RUSTSEC-2020-0015") as page:
+        page.wait_for_selector(".record")
+        assert page.locator(".related li").count() == 0
+        page.locator(".related summary").click()
+        page.wait_for_function(
+            "() => /other record/.test(document.querySelector('.related .note:last-child')?.textContent)"
+        )
+        found = page.locator(".related .hits .id").all_text_contents()
+        assert "RUSTSEC-2021-0056" in found
+        assert "RUSTSEC-2020-0015" not in found
+        page.locator(".related a", has_text="RUSTSEC-2021-0056").click()
+        page.wait_for_function("() => document.querySelector('.record .id')?.textContent === 'RUSTSEC-2021-0056'")
+
+
+def test_records_are_browsed_frame_by_frame_and_kept_as_csv(browser: Any, exported: Exported) -> None:
+    with showing(browser, exported) as page:
+        page.get_by_role("button", name="sboms (").click()
+        page.wait_for_function("() => /frame 1 of/.test(document.querySelector('.reading').textContent)")
+        first = ids(page)
+        with page.expect_download() as kept:
+            page.locator("#found").get_by_role("button", name="CSV").click()
+        rows = list(csv.DictReader(io.StringIO(Path(kept.value.path()).read_text(), newline="")))
+        assert kept.value.suggested_filename == f"found-all-{len(rows)}.csv"
+        assert [row["id"] for row in rows][: len(first)] == first
+        page.get_by_role("button", name="Next frame").click()
+        page.wait_for_function("() => /frame 2 of/.test(document.querySelector('.reading').textContent)")
+        assert ids(page) != first
+
+
+@pytest.mark.optional
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_results_and_records_fit_and_axe_finds_nothing(
+    browser: Any, exported: Exported, width: int, scheme: str
+) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed; run `npm ci` in tests/web/node")
+    with showing(browser, exported, width=width, color_scheme=scheme, bypass_csp=True) as page:
+        search(page, "openssl")
+        page.add_script_tag(path=AXE)
+        for fragment in ("", "record=RUSTSEC-2020-0015"):
+            if fragment:
+                page.evaluate(f"location.hash += '&{fragment}'")
+                page.wait_for_selector(".record")
+            assert page.evaluate(SIDEWAYS) <= width
+            found = page.evaluate("axe.run('#records', {preload: false}).then((result) => result.violations)")
+            assert {one["id"]: [node["html"][:120] for node in one["nodes"]] for one in found} == {}
