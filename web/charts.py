@@ -152,3 +152,13 @@ def worst_first(item: Item) -> tuple[int, int, str]:
     word = item[0].lower()
     rank = SEVERITY_WORDS.index(word) if word in SEVERITY_WORDS else len(SEVERITY_WORDS)
     return rank, -item[1], item[0]
+
+
+def halves(items: Sequence[Chart]) -> tuple[tuple[Chart, ...], tuple[Chart, ...]]:
+    """Return charts in two columns of about the same height, in their order.
+
+    A browser's own columns would be laid out anew for every row that is scrolled to in one of them.
+    """
+    heights = [len(one.bars) + (2 if one.note else 0) + (1 if one.full else 0) + 4 for one in items]
+    cut = min(range(len(items) + 1), key=lambda place: max(sum(heights[:place]), sum(heights[place:])), default=0)
+    return tuple(items[:cut]), tuple(items[cut:])

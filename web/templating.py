@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from web.charts import halves
 from web.figures import number, size, visible
 from web.verifying import STEPS
 
@@ -43,6 +44,7 @@ def environment() -> Environment:
     made.filters["code"] = _code
     made.globals["check_steps"] = STEPS
     made.filters["island"] = island
+    made.filters["halves"] = halves
     made.filters |= {"number": number, "size": size, "visible": visible}
     return made
 

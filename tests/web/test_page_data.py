@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bundle.manifest import Counts
-from web.charts import LISTED, SHOWN, charts
+from web.charts import LISTED, SHOWN, charts, halves
 from web.figures import number, percent, permille, shorten, size, visible
 from web.page_data import PageData, page_data
 
@@ -188,3 +188,11 @@ def test_what_is_missing_is_remarked_in_words_that_fit_its_number(
     )
     data = page_data(replace(friendly, counts=counts), PAGES)
     assert [spaced(remark) for remark in data.remarks] == REMARKS[numbers]
+
+
+def test_charts_stand_in_two_columns_of_about_the_same_height(data: PageData) -> None:
+    left, right = halves(data.charts)
+    assert (*left, *right) == data.charts
+    tall = [sum(len(chart.bars) for chart in half) for half in (left, right)]
+    assert max(tall) <= 2 * min(tall)
+    assert halves(()) == ((), ())

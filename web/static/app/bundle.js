@@ -41,7 +41,7 @@
     });
   });
 
-  const short = (details) => details.querySelectorAll("tr").length <= PRINTED;
+  const short = (details) => !details.matches(".long") && details.querySelectorAll("tr").length <= PRINTED;
   let opened = [];
 
   /** On paper nothing can be opened: everything is, but what would fill a ream; afterwards it is as it was. */

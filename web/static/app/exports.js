@@ -2,7 +2,6 @@
 "use strict";
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
-  const LONG = 200;
 
   const keyed = (table) => Array.from(table.tHead.rows[0].cells).map((cell) => cell.dataset.key ?? "");
 
@@ -60,21 +59,23 @@
     return chart ? chart.append(group) : (table.closest(".scroll") ?? table).after(group);
   }
 
-  /** Put a windowed table in the place of a long one when it is opened: thousands of rows are slow to lay out. */
+  /** Take a long table out of the page, and put a windowed one in its place once it is asked for. */
   function windowed(details) {
     const table = details.querySelector("table.full");
-    const { columns, rows } = read(table);
-    const caption = table.caption.textContent;
-    const shown = columns.map((one, at) => ({ ...one, primary: at === 0, width: one.number ? "8rem" : "minmax(0, 1fr)" }));
-    const id = table.dataset.export;
-    table.replaceWith(EC.table.create({ id: `${id}-all`, caption, columns: shown, rows, unit: "values" }).element);
+    const fill = () => {
+      const { columns, rows } = read(table);
+      const caption = table.caption.textContent;
+      const shown = columns.map((one, at) => ({ ...one, primary: at === 0, width: one.number ? "8rem" : "minmax(0, 1fr)" }));
+      const id = `${table.dataset.export}-all`;
+      details.append(EC.table.create({ id, caption, columns: shown, rows, unit: "values" }).element);
+    };
+    table.remove();
+    if (details.open) fill();
+    else details.addEventListener("toggle", fill, { once: true });
   }
 
   EC.start("exports", () => {
     document.querySelectorAll("table[data-export]").forEach(place);
-    for (const details of document.querySelectorAll("details.long")) {
-      const rows = details.querySelector("table.full")?.tBodies[0].rows.length ?? 0;
-      if (rows > LONG) details.addEventListener("toggle", () => windowed(details), { once: true });
-    }
+    for (const details of document.querySelectorAll("details.long")) if (details.querySelector("table.full")) windowed(details);
   });
 })();

@@ -6,8 +6,9 @@
   const PACKED = 32 << 20;
   const PLAIN = 96 << 20;
   const STEP = 64 << 10;
-  const DELTA = ["change", "kind", "source", "id", "locator", "tenant"];
-  const REPORT = ["reason", "id", "package", "ecosystem", "source", "detail"];
+  const DELTA = ["id", "change", "kind", "source", "locator", "tenant"];
+  const REPORT = ["id", "reason", "package", "ecosystem", "source", "detail"];
+  const NARROW = new Set(["change", "kind"]);
   const FACETS = new Set(["change", "kind", "source", "tenant", "reason", "ecosystem"]);
 
   const tooLong = (path) =>
@@ -67,6 +68,7 @@
       title: title(key),
       primary: key === "id",
       facet: FACETS.has(key),
+      width: NARROW.has(key) ? "8rem" : undefined,
       wide: ["tenant", "locator", "source"].includes(key),
     }));
   }
