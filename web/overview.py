@@ -194,7 +194,7 @@ def _fresh(card: ProfileCard, latest: Row | None) -> Fresh:
 
 def rows_json(rows: Iterable[Row]) -> bytes:
     """Return data/runs.json: ``fields``, the names of the columns, and ``rows``, newest first."""
-    return json.dumps(_table(rows), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(_table(rows), separators=(",", ":")).encode() + b"\n"
 
 
 def rows_script(rows: Iterable[Row]) -> bytes:
@@ -224,7 +224,7 @@ def _key_facts(rows: Sequence[Row]) -> tuple[Fact, ...]:
     active = sum(row.status in {"pending", "running"} for row in rows)
     facts = [
         Fact(name="Bundles", value=number(len(good)), note="good"),
-        Fact(name="Profiles", value=number(len({row.profile for row in rows}))),
+        Fact(name="Profiles", value=number(len({row.profile for row in rows if row.profile}))),
         Fact(name="Kept", value=size(sum(row.bytes or 0 for row in good))),
         Fact(name="Latest", value=day(good[0].time), note=clock(good[0].time)) if good else None,
         Fact(name="At work", value=number(active)) if active else None,
