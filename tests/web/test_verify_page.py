@@ -196,6 +196,27 @@ def test_a_folder_is_verified_as_an_archive_is(opened: Callable[..., Any], examp
         assert "Step 1 failed at the container: more.txt is not listed in export.json" in judge(page)
 
 
+DROP = """([selector, name, bytes]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(bytes)], name));
+    const event = new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true});
+    document.querySelector(selector).dispatchEvent(event);
+    return event.defaultPrevented;
+}"""
+
+
+def test_a_bundle_and_a_key_can_be_dropped_and_what_misses_its_place_does_not_replace_the_page(
+    opened: Callable[..., Any],
+) -> None:
+    with opened() as page:
+        bundle = list((EXAMPLE / "bundle.tar.zst").read_bytes())
+        assert page.evaluate(DROP, [".drop", "dropped.tar.zst", bundle])
+        page.wait_for_function("document.querySelector('.chosen').textContent.includes('dropped.tar.zst')")
+        assert page.evaluate(DROP, ["#verify-keys", "key.pub", list(PEM.encode())])
+        assert "dropped.tar.zst" in judge(page)
+        assert page.evaluate(DROP, ["h1", "beside.tar.zst", bundle])
+
+
 def test_what_is_no_bundle_is_said_to_be_none(opened: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear Sir or Madam, " * 99)
     with opened() as page:

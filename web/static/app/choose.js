@@ -3,40 +3,41 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
 
-  /** Return all files below a dropped folder, each with its path as `<input webkitdirectory>` would state it. */
-  async function filesBelow(entry) {
+  /** More than any bundle has; whoever drops a disk gets an answer soon. */
+  const MOST_FILES = 20_001;
+
+  /** Add all files below a dropped entry, each with its path as `<input webkitdirectory>` would state it. */
+  async function filesBelow(entry, found) {
     if (entry.isFile) {
       const file = await new Promise((done, refused) => entry.file(done, refused));
       Object.defineProperty(file, "webkitRelativePath", { value: entry.fullPath.replace(/^\//, "") });
-      return [file];
+      found.push(file);
+      return;
     }
     const reader = entry.createReader();
-    const found = [];
-    for (;;) {
+    while (found.length < MOST_FILES) {
       const some = await new Promise((done, refused) => reader.readEntries(done, refused));
-      if (!some.length) return found;
-      for (const each of some) found.push(...(await filesBelow(each)));
+      if (!some.length) return;
+      for (const each of some) if (found.length < MOST_FILES) await filesBelow(each, found);
     }
   }
 
   /** Tell a chosen file from a chosen folder. */
   const chosenFile = (file) => ({ name: file.name, size: file.size, file });
 
-  function chosenFolder(files) {
-    const [name] = files[0].webkitRelativePath.split("/");
+  function chosenFolder(files, name = files[0].webkitRelativePath.split("/")[0]) {
     return { name, size: files.reduce((sum, file) => sum + file.size, 0), folder: files };
   }
 
+  /** Return what was dropped: a file, or everything below a folder or several files and folders; null for nothing. */
   async function dropped(transfer) {
     // Entries are gone after the first turn: they have to be asked for now.
-    const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry?.());
+    const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry?.()).filter(Boolean);
     const files = Array.from(transfer.files);
-    const folder = entries.find((entry) => entry?.isDirectory);
-    if (folder) {
-      const found = await filesBelow(folder);
-      return found.length ? chosenFolder(found) : null;
-    }
-    return files.length ? chosenFile(files[0]) : null;
+    if (entries.length < 2 && !entries[0]?.isDirectory) return files.length ? chosenFile(files[0]) : null;
+    const found = [];
+    for (const entry of entries) await filesBelow(entry, found);
+    return found.length ? chosenFolder(found, entries.length === 1 ? entries[0].name : "dropped files") : null;
   }
 
   function picker(label, attributes, take) {
@@ -49,6 +50,13 @@
     });
     const button = h("button", { type: "button", class: "button", onclick: () => input.click() }, label);
     return [button, input];
+  }
+
+  /** A bundle that is dropped beside its place must not replace the page. */
+  function keepPage() {
+    for (const kind of ["dragover", "drop"]) {
+      addEventListener(kind, (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
+    }
   }
 
   function listen(zone, take) {
@@ -64,8 +72,12 @@
       event.preventDefault();
       inside = 0;
       mark(0);
-      const found = await dropped(event.dataTransfer);
-      if (found) take(found);
+      try {
+        const found = await dropped(event.dataTransfer);
+        if (found) take(found);
+      } catch (error) {
+        EC.dom.announce(`What was dropped cannot be read: ${error.message}`);
+      }
     });
   }
 
@@ -90,5 +102,6 @@
     element.replaceChildren(zone);
   }
 
+  keepPage();
   EC.choose = choose;
 })();

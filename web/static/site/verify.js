@@ -34,11 +34,16 @@
       this.canceling?.abort();
     }
 
+    /** What the bundle is called, for those who read the verdict. */
+    get name() {
+      return EC.page.bundle.name;
+    }
+
     async verify() {
       const canceling = (this.canceling = new AbortController());
       this.working(true);
       this.trusted.remember();
-      this.steps.begin();
+      this.steps.begin(this.name);
       let verdict = null;
       try {
         const { signal } = canceling;
@@ -77,6 +82,10 @@
       EC.choose(place("verify-choose"), (chosen) => this.take(chosen));
       this.ready();
       place("verify-form").hidden = false;
+    }
+
+    get name() {
+      return this.chosen.name;
     }
 
     missing() {

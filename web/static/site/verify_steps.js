@@ -19,13 +19,20 @@
     ].filter(Boolean).join(", ");
   }
 
-  function verified(verdict, size) {
-    const { h, duration } = EC.dom;
+  const fact = (name, value) => EC.dom.h("div", {}, EC.dom.h("dt", {}, name), EC.dom.h("dd", {}, value));
+
+  function verified(verdict, { name, size }) {
+    const { h, duration, visible } = EC.dom;
     const speed = EC.dom.size(Math.round(size / Math.max(verdict.seconds, 0.001)));
     return [
       h("p", { class: "word" }, "Verified, checked with the key you supplied"),
       h("p", {}, `Steps 1 to ${LAST_HERE} passed: whoever holds the private half of this key signed exactly these bytes. Step 12, every record by itself, was not done here.`),
-      h("p", { class: "note" }, `Key id ${verdict.key.keyId}. ${duration(verdict.seconds)}, ${speed}/s.`),
+      h("dl", { class: "facts" }, [
+        fact("File", `${visible(name)}, ${EC.dom.size(size)}`),
+        fact("Key id", h("span", { class: "digest" }, verdict.key.keyId)),
+        fact("contentDigest", h("span", { class: "digest" }, verdict.manifest.contentDigest)),
+      ]),
+      h("p", { class: "note" }, `Checked in ${duration(verdict.seconds)}, ${speed} a second.`),
     ];
   }
 
@@ -66,9 +73,9 @@
       for (const [step, item] of this.items) if (step <= LAST_HERE) this.mark(item, "", "");
     }
 
-    begin() {
+    begin(name) {
       this.clear();
-      Object.assign(this, { size: 0, since: performance.now() });
+      Object.assign(this, { name, size: 0, since: performance.now() });
       this.place.hidden = false;
       this.bar.removeAttribute("value");
       this.where.textContent = "Reading the signed list…";
@@ -104,7 +111,7 @@
         if (!item.dataset.state) this.mark(item, "never", "");
       }
       this.verdict.dataset.verdict = verdict.verdict;
-      this.verdict.replaceChildren(...SAYING[verdict.verdict](verdict, this.size));
+      this.verdict.replaceChildren(...SAYING[verdict.verdict](verdict, this));
       this.verdict.hidden = false;
     }
   }
