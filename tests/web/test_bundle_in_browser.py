@@ -157,7 +157,7 @@ def test_on_paper_there_are_no_controls_and_short_lists_are_open(browser: Any, m
 
 def test_the_age_of_a_bundle_is_a_hint_by_the_readers_clock(browser: Any, many: Path) -> None:
     page = shown(browser, many)
-    assert " ago, by your clock" in str(page.text_content(".facts.key .age"))
+    assert " ago, by your clock" in str(page.text_content(".facts.key .ago"))
 
 
 def test_lists_of_a_delta_and_a_trivy_report_are_read_from_the_bundle_that_is_chosen(browser: Any, delta: Path) -> None:

@@ -27,9 +27,9 @@
   EC.start("ages", () => {
     for (const time of document.querySelectorAll("dd > time[datetime]")) {
       const age = EC.age(time.dateTime);
-      if (!age) continue;
+      if (!age || time.parentElement.querySelector(".ago")) continue;
       const hint = document.createElement("span");
-      hint.className = "age";
+      hint.className = "ago";
       hint.textContent = ` ${age}, by your clock`;
       time.title = `${new Date(time.dateTime).toLocaleString()} local time`;
       time.parentElement.append(hint);

@@ -55,8 +55,7 @@
     for (const details of opened.splice(0)) details.open = false;
   }
 
-  EC.start("printing", () => {
-    addEventListener("beforeprint", printing);
-    addEventListener("afterprint", printed);
-  });
+  if (typeof document === "undefined") return;
+  addEventListener("beforeprint", printing);
+  addEventListener("afterprint", printed);
 })();
