@@ -141,6 +141,10 @@ def test_five_thousand_values_are_windowed_when_they_are_opened(browser: Any, ma
     assert page.locator("#by-source-all tbody tr").count() < 100
     assert page.get_attribute("#by-source-all-grid", "aria-rowcount") == str(VALUES + 1)
     assert page.locator("#by-source-all tbody tr").first.text_content() == "=by_source-00005000"
+    page.fill("#by-source-all-words", "4999")
+    other = browser.new_context().new_page()
+    other.goto(page.url)
+    assert other.locator("#by-source-all tbody tr").all_text_contents() == ["=by_source-00014999", "=by_source-49991"]
     assert page.complaints == []
 
 
@@ -174,6 +178,10 @@ def test_lists_of_a_delta_and_a_trivy_report_are_read_from_the_bundle_that_is_ch
     page.locator("#trivy button", has_text="Show all").click()
     page.wait_for_selector("#trivy-unexpressed tbody tr")
     assert page.get_attribute("#trivy-unexpressed-grid", "aria-rowcount") == "51"
+    page.reload()
+    page.locator("#records-here input[type=file]").first.set_input_files(delta / "bundle.tar.zst")
+    page.wait_for_selector("#delta-changes tbody tr")
+    assert page.get_attribute("#delta-changes-grid", "aria-rowcount") == "2"
     assert page.complaints == []
 
 

@@ -62,16 +62,16 @@
   /** Take a long table out of the page, and put a windowed one in its place once it is asked for. */
   function windowed(details) {
     const table = details.querySelector("table.full");
+    const id = `${table.dataset.export}-all`;
     const fill = () => {
       const { columns, rows } = read(table);
       const caption = table.caption.textContent;
       const shown = columns.map((one, at) => ({ ...one, primary: at === 0, width: one.number ? "8rem" : "minmax(0, 1fr)" }));
-      const id = `${table.dataset.export}-all`;
       details.append(EC.table.create({ id, caption, columns: shown, rows, unit: "values" }).element);
     };
     table.remove();
-    if (details.open) fill();
-    else details.addEventListener("toggle", fill, { once: true });
+    details.addEventListener("toggle", fill, { once: true });
+    if (EC.state.asks(id)) details.open = true;
   }
 
   EC.start("exports", () => {

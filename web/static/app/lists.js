@@ -33,6 +33,14 @@
     return new Blob(pieces).text();
   }
 
+  function parsed(text, what) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new EC.BundleError(`${what} is not JSON`, { advice: EC.ALTERED, code: "format" });
+    }
+  }
+
   const object = (value) => (value && typeof value === "object" && !Array.isArray(value) ? value : {});
 
   /** A row of plain texts: whatever else a line holds is left to who reads the member. */
@@ -48,13 +56,13 @@
   async function delta(bundle, path, { signal } = {}) {
     const data = await bundle.member(path).checked({ signal, most: PACKED });
     const lines = (await plainOf(data, path, signal)).split("\n").filter(Boolean);
-    return lines.map((line) => rowOf(DELTA, JSON.parse(line)));
+    return lines.map((line, place) => rowOf(DELTA, parsed(line, `${path}, line ${place + 1}`)));
   }
 
   /** Read a Trivy report's list of what could not be expressed; entries that stand for many show their examples. */
   async function report(bundle, path, { signal } = {}) {
     const data = await bundle.member(path).checked({ signal, most: PLAIN });
-    const { unexpressed } = object(JSON.parse(new TextDecoder().decode(data)));
+    const { unexpressed } = object(parsed(new TextDecoder().decode(data), path));
     const entries = Array.isArray(unexpressed) ? unexpressed : [];
     const each = (entry) => (Array.isArray(object(entry).examples) ? entry.examples.map((one) => ({ ...entry, ...object(one) })) : [entry]);
     return entries.flatMap(each).map((entry) => rowOf(REPORT, entry));
@@ -100,7 +108,9 @@
   EC.start("lists", () => {
     const places = Array.from(document.querySelectorAll("[data-list]"));
     if (!places.length) return;
-    EC.opened.on((bundle) => places.forEach((place) => button(place, bundle)));
+    EC.opened.on((bundle) => {
+      for (const place of places) (EC.state.asks(place.dataset.list) ? fill : button)(place, bundle);
+    });
     if (EC.opened.reachable()) EC.opened.here().catch(() => {});
   });
 

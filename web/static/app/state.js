@@ -81,6 +81,9 @@
     return () => listeners.delete(listener);
   }
 
-  EC.state = { parse, format, get, set, onchange };
+  /** Whether the address says something of a table, so that it has to be shown. */
+  const asks = (id) => Object.keys(current).some((key) => key.startsWith(`${id}.`));
+
+  EC.state = { parse, format, get, set, onchange, asks };
   if (typeof location !== "undefined") start();
 })();
