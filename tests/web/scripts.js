@@ -17,6 +17,8 @@ globalThis.chosenFolder = (path) =>
       .map((entry) => `${entry.parentPath ?? entry.path}/${entry.name}`)
       .map(async (name) => Object.assign(await chosen(name), { webkitRelativePath: name.slice(path.lastIndexOf("/") + 1) })),
   );
+// What a part may ask of a window as it is loaded.
+globalThis.addEventListener = () => {};
 for (const part of parts) vm.runInThisContext(fs.readFileSync(part, "utf8"), { filename: part });
 Promise.resolve(vm.runInThisContext(`(async () => {${program}})()`)).then(
   (result) => process.stdout.write(JSON.stringify(result ?? null)),

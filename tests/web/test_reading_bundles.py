@@ -172,6 +172,21 @@ def test_a_changed_byte_between_the_tars_bytes_is_refused(
     assert found == []
 
 
+def test_whoever_gives_up_takes_nothing_from_others(read: Callable[..., Any], tmp_path: Path, signer: Signer) -> None:
+    found = read(
+        """
+        const bundle = await open(input);
+        const stopping = new AbortController();
+        const first = ExportCenter.lookup.byId(bundle, "ID-0007", { signal: stopping.signal }).catch((error) => error.name);
+        const second = ExportCenter.lookup.byId(bundle, "ID-0007");
+        stopping.abort();
+        return [await first, (await second).length];
+        """,
+        str(make(tmp_path, signer).path),
+    )
+    assert found == ["AbortError", 1]
+
+
 def test_rows_of_one_id_are_found_on_all_pages(read: Callable[..., Any], tmp_path: Path, signer: Signer) -> None:
     lines = [record(n) for n in range(580)] + [record(7, source=f"s{n:03d}") for n in range(1_300)]
     made = make(tmp_path, signer, lines=lines)

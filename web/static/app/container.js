@@ -101,14 +101,14 @@
       const body = start + form.headerSize(name, size);
       let known = null;
       return new Member(name, size, listed, async (from, to, options) => {
-        known ??= this.check(name, size, start, options).catch((error) => ((known = null), Promise.reject(error)));
+        known ??= this.check(name, size, start).catch((error) => ((known = null), Promise.reject(error)));
         await known;
         return form.read(body + from, body + to, options);
       });
     }
 
-    async check(name, size, start, options) {
-      const found = await this.form.headerAt(start, options);
+    async check(name, size, start) {
+      const found = await this.form.headerAt(start);
       if (found.name !== name || found.size !== size) {
         throw broken(`the member ${found.name} of ${found.size} bytes stands where ${name} of ${size} bytes should be`);
       }
@@ -135,19 +135,19 @@
     return new Bundle(source, form.layout, bytes, manifest, members);
   }
 
-  async function openFile(folder, path, listed, options) {
-    const file = await folder.file(path, listed?.bytes);
-    if (listed && file.size !== listed.bytes) {
-      throw broken(`${path} has ${file.size} bytes, and export.json lists ${listed.bytes}`);
+  async function openFile(folder, { path, bytes }) {
+    const file = await folder.file(path, bytes);
+    if (file.size !== bytes) {
+      throw broken(`${path} has ${file.size} bytes, and export.json lists ${bytes}`);
     }
-    return (start, end, given) => file.read(start, end, given ?? options);
+    return file;
   }
 
-  function lazily(folder, listed, options) {
+  function lazily(folder, listed) {
     let opened = null;
     return new Member(listed.path, listed.bytes, listed, async (start, end, given) => {
-      opened ??= openFile(folder, listed.path, listed, options).catch((error) => ((opened = null), Promise.reject(error)));
-      return (await opened)(start, end, given);
+      opened ??= openFile(folder, listed).catch((error) => ((opened = null), Promise.reject(error)));
+      return (await opened).read(start, end, given);
     });
   }
 
@@ -163,7 +163,7 @@
     const manifest = EC.manifest.parse(bytes);
     const rest = [...FIRST.slice(1), ...LAST];
     const envelope = await Promise.all(rest.map((name) => envelopeFile(folder, name, limitOf(name, bytes.length))));
-    const payload = manifest.members.map((listed) => lazily(folder, listed, options));
+    const payload = manifest.members.map((listed) => lazily(folder, listed));
     const members = [first, ...envelope.slice(0, -LAST.length), ...payload, ...envelope.slice(-LAST.length)];
     return new Bundle(folder, "dir", bytes, manifest, members);
   }

@@ -78,10 +78,10 @@
     return listed;
   }
 
-  async function readTable(bundle, path, options) {
+  async function readTable(bundle, path) {
     const listed = framedMember(bundle, path);
     const name = `${EC.manifest.stem(path)}.frames`;
-    const data = await bundle.member(name).checked({ ...options, most: MAX_TABLE });
+    const data = await bundle.member(name).checked({ most: MAX_TABLE });
     if (data.length % ROW) throw broken(`${name} of ${data.length} bytes is no multiple of ${ROW}`);
     const table = new Table(data);
     if ((await EC.hash.sha256Hex(frameDigests(table))) !== listed.framesSha256) {
@@ -91,15 +91,18 @@
     return table;
   }
 
-  function table(bundle, path, options) {
+  /** Tables are read once for all who ask, so whoever gives up does not take it from the others. */
+  async function table(bundle, path, { signal } = {}) {
     if (!tables.has(bundle)) tables.set(bundle, new Map());
     const known = tables.get(bundle);
     if (!known.has(path)) {
-      const reading = readTable(bundle, path, options);
+      const reading = readTable(bundle, path);
       reading.catch(() => known.delete(path));
       known.set(path, reading);
     }
-    return known.get(path);
+    const found = await known.get(path);
+    signal?.throwIfAborted();
+    return found;
   }
 
   /** Refuse a frame whose header asks for other than its row states, before anything is allocated. */

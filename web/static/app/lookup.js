@@ -80,9 +80,9 @@
     }
   }
 
-  async function paged(bundle, stem, shape, options) {
+  async function paged(bundle, stem, shape) {
     const member = bundle.member(stem + shape.suffix);
-    const root = await bundle.member(`${stem}.root`).checked({ ...options, most: MAX_ROOT });
+    const root = await bundle.member(`${stem}.root`).checked({ most: MAX_ROOT });
     const pages = Math.ceil(member.bytes / shape.page);
     if (member.bytes % shape.row || root.length !== pages * ROOT_ROW) {
       throw broken(`${stem}.root does not list the pages of its index`);
@@ -90,16 +90,18 @@
     return new Index(member, root, shape);
   }
 
-  /** Keep indexes of a bundle: their roots are read once. */
-  function kept(bundle, stem, shape, options) {
+  /** Keep indexes of a bundle: their roots are read once for all who ask, and not taken away by one who gives up. */
+  async function kept(bundle, stem, shape, { signal } = {}) {
     if (!indexes.has(bundle)) indexes.set(bundle, new Map());
     const known = indexes.get(bundle);
     if (!known.has(stem)) {
-      const reading = paged(bundle, stem, shape, options);
+      const reading = paged(bundle, stem, shape);
       reading.catch(() => known.delete(stem));
       known.set(stem, reading);
     }
-    return known.get(stem);
+    const found = await known.get(stem);
+    signal?.throwIfAborted();
+    return found;
   }
 
   async function index(bundle, path, options) {
