@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,7 +103,10 @@ def _of_home(configured: Settings, intake: Intake) -> Site:
     taken = _taken([*home.candidates, *loose], intake)
     rows = [*(each.row for each in taken), *home.others]
     known = stories(configured, rows)
-    return _site(taken, rows, [*known, *told_by_bundles(rows, [each.card.profile_id for each in known])])
+    profiles = [*known, *told_by_bundles(rows, [each.card.profile_id for each in known])]
+    refused = {row.name for row in rows if row.status == "refused"}
+    runs = [replace(run, bundle=None) if run.run["runId"] in refused else run for run in home.runs]
+    return replace(_site(taken, rows, profiles), runs=runs)
 
 
 def _taken(found: Sequence[Candidate], intake: Intake) -> list[Taken]:

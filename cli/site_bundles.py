@@ -82,6 +82,8 @@ class Intake:
             VerificationError, UnreadableError: It fails, and is not to be listed.
             UsageError: It cannot be linked.
         """
+        if self.folder.resolve().is_relative_to(candidate.path.resolve()):
+            raise UsageError(f"--out lies inside the bundle {candidate.path}", advice="Name a folder elsewhere.")
         place = self.folder / "bundles" / candidate.name
         try:
             with timing("verify"):

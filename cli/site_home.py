@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.site_bundles import ENDINGS, Candidate
+from web.run_page import OVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from flows.settings import Settings
     from web.overview import Row
     from web.profile_page import ProfileStory
+    from web.run_page import RunFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +26,20 @@ class Home:
     """The runs of a tenant, and where their bundles lie."""
 
     rows: tuple[Row, ...] = ()
-    paths: Mapping[str, Path] | None = None
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    runs: tuple[RunFacts, ...] = ()
 
     @property
     def candidates(self) -> list[Candidate]:
         """Runs whose bundles lie here."""
-        paths = self.paths or {}
-        return [Candidate(name=row.name, path=paths[row.name], row=row) for row in self.rows if row.name in paths]
+        return [
+            Candidate(name=row.name, path=self.paths[row.name], row=row) for row in self.rows if row.name in self.paths
+        ]
 
     @property
     def others(self) -> list[Row]:
         """Runs without a bundle here."""
-        return [replace(row, run=False) for row in self.rows if row.name not in (self.paths or {})]
+        return [row for row in self.rows if row.name not in self.paths]
 
 
 def read_home(settings: Settings) -> Home:
@@ -56,10 +62,25 @@ def read_home(settings: Settings) -> Home:
                 for each in of_tenant(connection, settings.tenant)
                 if each["run_id"] in held and Path(each["path"]).exists()
             }
+            runs = tuple(_facts(connection, row, row.name in paths) for row in rows if row.status in OVER)
     finally:
         ledger.close()
-    missing = [replace(row, bundle=False, archive=False, bytes=None) if row.name not in paths else row for row in rows]
-    return Home(rows=tuple(missing), paths=paths)
+    return Home(rows=tuple(_known(row, row.name in paths) for row in rows), paths=paths, runs=runs)
+
+
+def _known(row: Row, here: bool) -> Row:
+    """Return a run as the site has it: there is a page of it once it is over, and a bundle when that lies here."""
+    row = replace(row, run=row.status in OVER)
+    return row if here else replace(row, bundle=False, archive=False, bytes=None)
+
+
+def _facts(connection: Connection, row: Row, here: bool) -> RunFacts:
+    from ledger.runs import find
+    from server.run_facts import facts_of
+
+    found = find(connection, row.name, tenant=row.tenant)
+    bundle = f"../../bundles/{row.name}/index.html" if here else None
+    return facts_of(connection, found, now=found["ended_at"], bundle=bundle)
 
 
 def exported(settings: Settings) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,24 +10,22 @@ from bundle.errors import BundleError
 from bundle.keys import load_public_key
 from bundle.manifest import Manifest
 from bundle.source import open_bundle
-from ledger import distributions, events
+from ledger import distributions
 from ledger.receipts import FINISHED
 from server import views
 from server.bundles import held, held_in
 from server.problems import INTERNAL, Problem
 from server.routing import Scope
+from server.run_facts import facts_of
 from server.runs import find
 from web import bundle_page, run_page, small_pages, trivy_report
 from web.around import Around, Receipt
 from web.figures import visible
 from web.layout import BundlePlace, Layout
-from web.run_page import RunEvent, RunFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from server.context import Call
     from server.service import Service
@@ -51,19 +48,17 @@ TITLES = {
 def run(service: Service, call: Call) -> bytes:
     """Return the page of a run, with every event that it told so far."""
     run_id = call.params["runId"]
+    layout = layout_of(service.sign_in, call.path, page="run", title=f"{run_id}: run")
     with service.ledger.reading() as connection:
         row = find(connection, call)
-        last = events.latest(connection, [run_id])
         targets = distributions.of_runs(connection, [run_id])[run_id]
-        told = tuple(_told(connection, run_id))
-    layout = layout_of(service.sign_in, call.path, page="run", title=f"{run_id}: run")
-    facts = RunFacts(
-        run=views.detailed(row, last.get(run_id), targets, now=call.now),
-        tenant=call.caller.tenant,
-        events=told,
-        bundle=f"{layout.root}bundles/{run_id}/index.html" if _is_held(row, targets) else None,
-        may_cancel=Scope.RUN in call.caller.scopes,
-    )
+        facts = facts_of(
+            connection,
+            row,
+            now=call.now,
+            bundle=f"{layout.root}bundles/{run_id}/index.html" if _is_held(row, targets) else None,
+            may_cancel=Scope.RUN in call.caller.scopes,
+        )
     return run_page.render(facts, layout)
 
 
@@ -163,13 +158,6 @@ def layout_of(sign_in: SignIn | None, path: str, *, page: str, title: str, bundl
 def sentence(text: str) -> str:
     """Return a message of the API as a sentence."""
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
-
-
-def _told(connection: Connection, run_id: str) -> Iterator[RunEvent]:
-    after = 0
-    while found := events.of_run(connection, run_id, after=after):
-        yield from (RunEvent(seq=each.seq, type=each.type, data=json.loads(each.data)) for each in found)
-        after = found[-1].seq
 
 
 def _is_held(row: Mapping[str, Any], targets: list[Mapping[str, Any]]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from web import bundle_page, compare_page, overview, profile_page, verify_page
+from web import bundle_page, compare_page, overview, profile_page, run_page, verify_page
 from web.around import Around
 from web.assets import site_files
 from web.figures import visible
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bundle.manifest import Manifest
     from web.profile_page import ProfileStory
+    from web.run_page import RunFacts
     from web.trivy_report import TrivyReport
 
 DEEP = "../../"
@@ -54,11 +55,12 @@ class SiteBundle:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What a site is made of."""
+    """What a site is made of; ``runs`` are those that are over: nothing follows a run that still goes on."""
 
     rows: Sequence[Row]
     bundles: Sequence[SiteBundle] = ()
     profiles: Sequence[ProfileStory] = ()
+    runs: Sequence[RunFacts] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -75,9 +77,12 @@ def pages(site: Site) -> dict[str, bytes]:
         "data/runs.js": overview.rows_script(site.rows),
         **site_files(),
     }
-    known = {card.profile_id for card in cards}
+    known, rows = {card.profile_id for card in cards}, {row.name: row for row in site.rows}
     for bundle in site.bundles:
-        found |= _bundle(bundle, {row.name: row for row in site.rows}, known)
+        found |= _bundle(bundle, rows, known)
+    for run in site.runs:
+        run_id = run.run["runId"]
+        found[f"runs/{run_id}/index.html"] = run_page.render(run, layout("run", run_id, DEEP))
     for story in site.profiles:
         found[profile_path(story.card)] = profile_page.render(story, layout("profile", story.card.profile_id, DEEP))
     return found

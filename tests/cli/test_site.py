@@ -135,3 +135,31 @@ def test_without_bundles_named_it_is_a_site_of_the_home_with_its_profiles(
     assert made["bundles"] == 1
     assert "profileId: json-raw" in (tmp_path / "site/profiles/json-raw/index.html").read_text()
     assert home.error("site", "build", "--out", tmp_path / "other", code=3)
+
+
+def test_a_site_of_a_service_has_its_runs_their_bundles_and_why_a_run_failed(program: Program, tmp_path: Path) -> None:
+    from tests.server.conftest import serving
+
+    (tmp_path / "state").mkdir()
+    with serving(program.home, tmp_path / "state") as service:
+        service.http.headers["X-Stella-Tenant"] = "default"
+        made = service.ended(service.submit(selectors={"sources": ["osv-crates"]}))
+        failed = service.ended(service.submit(selectors={"ids": ["none"]}))
+    out = tmp_path / "site"
+    said = program.at(tmp_path / "home").json(
+        "site", "build", "--out", out, "--key", program.public_key,
+        EXPORT_CENTER_LEDGER=f"sqlite:///{tmp_path / 'state' / 'ledger.db'}", EXPORT_CENTER_TENANT="default",
+    )  # fmt: skip
+    rows = {row["name"]: row for row in rows_of(out)}
+    assert (said["bundles"], said["entries"]) == (1, 2)
+    assert rows[made["runId"]]["content_digest"] == made["contentDigest"]
+    assert rows[failed["runId"]]["status"] == "failed"
+    page = (out / "runs" / failed["runId"] / "index.html").read_text()
+    assert "This run failed" in page
+    assert (
+        f'href="../../bundles/{made["runId"]}/index.html"' in (out / "runs" / made["runId"] / "index.html").read_text()
+    )
+    assert (
+        f'href="../../runs/{made["runId"]}/index.html"' in (out / "bundles" / made["runId"] / "index.html").read_text()
+    )
+    assert 'id="run-cancel" aria-haspopup="dialog" hidden>' in page

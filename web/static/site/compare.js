@@ -86,6 +86,16 @@
     records = EC.compareRecords(list, sides);
   }
 
+  /** Of a bundle that nobody verified, export.json may lack anything: then the page says so instead. */
+  function shown(place, sides) {
+    try {
+      results(place, sides);
+    } catch (error) {
+      const words = `One of them has no export.json as bundles have it, and is not compared: ${error.message}`;
+      place.replaceChildren(EC.dom.h("p", { class: "remark", role: "alert" }, words));
+    }
+  }
+
   /** The two newest bundles of a profile, of each profile that has two. */
   function pairs(rows) {
     const found = new Map();
@@ -96,13 +106,14 @@
     return [...found].filter(([, list]) => list.length > 1).slice(0, SUGGESTED).map(([profile, [b, a]]) => ({ profile, a, b }));
   }
 
-  function suggestions(rows) {
+  function suggestions(rows, unlisted) {
     const { h, visible } = EC.dom;
     const link = ({ profile, a, b }) =>
       h("li", {}, h("a", { href: `?${new URLSearchParams({ a: a.name, b: b.name })}` }, `the latest two of ${visible(profile)}`));
     const found = pairs(rows);
     const words = "Choose two bundles. What each says of itself is compared at once; records when both can be read.";
-    return h("div", { class: "empty" }, h("p", {}, words), found.length ? h("ul", { class: "suggested" }, found.map(link)) : "");
+    const lost = unlisted && h("p", { class: "remark", role: "alert" }, `The bundles of this site cannot be listed: ${EC.records.words(unlisted)}`);
+    return h("div", { class: "empty" }, lost, h("p", {}, words), found.length ? h("ul", { class: "suggested" }, found.map(link)) : "");
   }
 
   const wanted = () => ["a", "b"].map((letter) => new URLSearchParams(location.search).get(letter) ?? "");
@@ -129,18 +140,19 @@
   EC.start("compare", async (page) => {
     const place = document.getElementById("compare");
     if (page.page !== "compare" || !place) return;
-    const rows = await EC.known.all().catch(() => []);
+    let unlisted = null;
+    const rows = await EC.known.all().catch((error) => ((unlisted = error), []));
     const found = EC.dom.h("div", { class: "compared" });
     const changed = () => {
       records?.end();
       address(sides);
-      if (sides.every((side) => side.manifest)) results(found, sides);
-      else found.replaceChildren(suggestions(rows));
+      if (sides.every((side) => side.manifest)) shown(found, sides);
+      else found.replaceChildren(suggestions(rows, unlisted));
     };
     const sides = ["a", "b"].map((letter) => EC.side(letter, rows, changed));
     const names = wanted();
     place.replaceChildren(EC.dom.h("div", { class: "two" }, sides.map((side) => side.element)), EC.dom.h("p", { class: "buttons" }, swapper(sides)), found);
-    found.replaceChildren(suggestions(rows));
+    found.replaceChildren(suggestions(rows, unlisted));
     // Both at once: the address keeps what it asks for until both have answered.
     const told = sides.map((side) => side.changed);
     sides.forEach((side) => (side.changed = () => {}));

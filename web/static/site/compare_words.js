@@ -36,13 +36,21 @@
     return "They carry different evidence.";
   }
 
+  /** What a manifest counts in one way: of a bundle that nobody verified, it may be anything. */
+  function table(manifest, field) {
+    const found = manifest.counts[field];
+    const entries = typeof found === "object" && found !== null ? Object.entries(found) : [];
+    return new Map(entries.filter(([, count]) => Number.isSafeInteger(count)));
+  }
+
   /** Counts of both by each way of counting: {dimension, value, a, b, change}. The one (other) row is the sum of the rest. */
   function counts(a, b) {
-    const [left, right] = [a.counts, b.counts];
-    const rows = [row("All", "records", left.records, right.records)];
+    const rows = [row("All", "records", Number(a.counts.records), Number(b.counts.records))];
     for (const [field, dimension] of DIMENSIONS) {
-      const names = new Set([...Object.keys(left[field]), ...Object.keys(right[field])]);
-      for (const name of names) rows.push(row(dimension, name || "(empty)", left[field][name] ?? 0, right[field][name] ?? 0));
+      const [left, right] = [table(a, field), table(b, field)];
+      for (const name of new Set([...left.keys(), ...right.keys()])) {
+        rows.push(row(dimension, name || "(empty)", left.get(name) ?? 0, right.get(name) ?? 0));
+      }
     }
     return rows;
   }
@@ -50,7 +58,7 @@
   const row = (dimension, value, a, b) => ({ dimension, value, a, b, change: b - a });
 
   /** Whether a table of counts left values out, so that a value's count may be 0 for want of room alone. */
-  const shortened = (manifest) => DIMENSIONS.some(([field]) => REST in manifest.counts[field]);
+  const shortened = (manifest) => DIMENSIONS.some(([field]) => table(manifest, field).has(REST));
 
   /** Everything that decided a bundle, side by side: {part, name, a, b, differs}. */
   function decided(a, b) {
@@ -63,6 +71,8 @@
     });
   }
 
+  const listed = (value) => (Array.isArray(value) ? value.filter(isObject) : []);
+
   function facts(manifest) {
     const found = new Map();
     const put = (part, name, value) => found.set(`${part}\n${name}`, text(value));
@@ -74,11 +84,11 @@
     all("Policy snapshot", manifest.policySnapshot);
     all("Delta from", manifest.base);
     all("Encryption", manifest.encryption);
-    for (const { name, version, options } of manifest.adapters) {
+    for (const { name, version, options } of listed(manifest.adapters)) {
       put("Adapters", name, version);
-      if (Object.keys(options).length) put("Adapters", `${name} options`, options);
+      if (Object.keys(options ?? {}).length) put("Adapters", `${name} options`, options);
     }
-    for (const { name, version } of manifest.normalisers) put("Normalisers", name, version);
+    for (const { name, version } of listed(manifest.normalisers)) put("Normalisers", name, version);
     all("Toolchain", manifest.toolchain);
     return found;
   }
