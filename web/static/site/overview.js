@@ -3,6 +3,7 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const ID = "runs";
+  const CHUNK = 500;
 
   function named(row) {
     const { h, visible } = EC.dom;
@@ -78,7 +79,18 @@
       empty: "Nothing matches. Take a word or a date away.",
     });
     table.element.querySelector(".facets").after(range(table));
+    warm(rows, [...shown, ...hidden]);
     return table;
+  }
+
+  /** Read the words of all rows while nobody waits, so that the first word that is typed finds them read. */
+  function warm(rows, searched, at = 0) {
+    if (at >= rows.length) return;
+    const read = () => {
+      EC.rows.filter(rows.slice(at, at + CHUNK), searched, { words: "-" });
+      warm(rows, searched, at + CHUNK);
+    };
+    (globalThis.requestIdleCallback ?? setTimeout)(read);
   }
 
   function loading(place) {
