@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from web.figures import number, shorten, visible
+from web.stated import counts_are_untold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,13 +188,20 @@ def _drawn(items: Sequence[Weighed], *, middle: int, across: tuple[int, int], ro
             End(
                 label=shorten(visible(name.removeprefix("data/")) or "(empty)", room),
                 title=visible(name) or "(empty)",
-                weight=_many(weight, "record") if weight else "no records",
+                weight=_weight(name, weight),
                 y=y,
                 ribbon=_ribbon((across[0], y), (across[1], inner), width),
             )
         )
         inner += width
     return tuple(drawn)
+
+
+def _weight(name: str, records: int) -> str:
+    """Return how many records there are; of an encrypted member that does not say, nothing is not none."""
+    if not records:
+        return "encrypted" if name.endswith(".age") else "no records"
+    return _many(records, "record")
 
 
 def _ribbon(outer: tuple[int, int], inner: tuple[int, int], width: int) -> str:
@@ -218,9 +226,11 @@ def _stage(title: str, names: tuple[str, ...], *, rows: int, place: tuple[int, i
 
 def _sentence(facts: BundleFacts, targets: int) -> str:
     evidence = sum(1 for member in facts.members if member.is_evidence)
+    counted = f"{_many(facts.counts.records, 'record')} of {_many(len(facts.counts.by_source), 'source')}"
+    what = "Encrypted evidence" if counts_are_untold(facts) else counted
     sent = f", sent to {_many(targets, 'target')}" if targets else ""
     return (
-        f"{_many(facts.counts.records, 'record')} of {_many(len(facts.counts.by_source), 'source')} went through "
+        f"{what} went through "
         f"{_many(len(facts.normalisers), 'normaliser')} and {_many(len(facts.adapters), 'adapter')} into "
         f"{_many(evidence, 'evidence member')}{sent}."
     )

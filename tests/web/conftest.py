@@ -15,12 +15,14 @@ from bundle.keys import Signer, generate_key_pair, signer_from_uri
 from bundle.manifest import (
     Component,
     Counts,
+    Manifest,
     Member,
     Normaliser,
     PolicySnapshotFacts,
     ProfileFacts,
     Toolchain,
 )
+from web.bundle_page import render
 from web.facts import BundleFacts
 
 if TYPE_CHECKING:
@@ -154,6 +156,14 @@ def hostile_facts() -> BundleFacts:
         "algorithm": HOSTILE,
     }
     return dataclasses.replace(facts, **words)
+
+
+def manifest_of(facts: BundleFacts) -> Manifest:
+    """Return the manifest of a bundle with these facts and its pages."""
+    pages = [member(path, records=None, size=len(data)) for path, data in render(facts).items()]
+    fields = {name: getattr(facts, name) for name in Manifest.__struct_fields__ if hasattr(facts, name)}
+    fields |= {"members": [*pages, *facts.members], "format": "export-center-bundle", "format_version": "0.1"}
+    return Manifest(**fields)
 
 
 @pytest.fixture

@@ -17,11 +17,14 @@ from bundle.build import write_bundle
 from bundle.envelope import sign_envelope
 from bundle.keyfiles import save_key_pair
 from bundle.keys import generate_key_pair, signer_from_uri
-from bundle.manifest import Base
+from bundle.manifest import Base, Encryption
 from tests.bundle.conftest import manifest_of_payload, payload
-from tests.web.conftest import digest, friendly_facts
-from web.bundle_page import render
+from tests.web.conftest import digest, friendly_facts, manifest_of
+from web.around import Around, Receipt
+from web.assets import site_files
+from web.bundle_page import in_site, render
 from web.facts import facts_of
+from web.layout import BundlePlace, Layout
 from web.trivy_report import read
 
 if TYPE_CHECKING:
@@ -192,18 +195,43 @@ def test_another_bundle_is_not_taken_for_the_pages_own(browser: Any, delta: Path
     assert "another bundle" in str(page.text_content("#records-here [role=alert]"))
 
 
+@pytest.fixture(scope="module")
+def kept_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of an encrypted bundle in a site, which was sent to some targets."""
+    folder = tmp_path_factory.mktemp("site")
+    encryption = Encryption(mode="age", recipients=["age1" + "q" * 58], strict=False)
+    facts = dataclasses.replace(friendly_facts(), encryption=encryption)
+    receipts = tuple(
+        Receipt(type="oci", location=f"registry.example/{'x' * 90}/{at}", state="failed") for at in range(9)
+    )
+    around = Around(sha256=digest(7), run="r.html", profile="p.html", receipts=receipts)
+    place = BundlePlace(name="nightly", url="bundle.tar.zst", layout="tar.zst", bytes=9_000_000)
+    layout = Layout(mode="static", page="bundle", title="Nightly", root="../../", bundle=place)
+    page = in_site(manifest_of(facts), layout, around, key=(digest(6), "ed25519"))
+    for path, data in {**site_files(), "bundles/nightly/index.html": page}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder / "bundles" / "nightly" / "index.html"
+
+
+@pytest.fixture(params=["in a bundle", "in a site"])
+def page_path(request: pytest.FixtureRequest, delta: Path, kept_page: Path) -> Path:
+    return kept_page if request.param == "in a site" else delta / "bundle" / "index.html"
+
+
 @pytest.mark.parametrize("width", [360, 1280])
-def test_a_delta_and_a_trivy_report_fit_every_screen(browser: Any, delta: Path, width: int) -> None:
-    page = shown(browser, delta / "bundle" / "index.html", viewport={"width": width, "height": 800})
+def test_every_section_fits_every_screen(browser: Any, page_path: Path, width: int) -> None:
+    page = shown(browser, page_path, viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.complaints == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.optional
-def test_axe_finds_no_violation_in_a_delta_and_a_trivy_report(browser: Any, delta: Path, scheme: str) -> None:
+def test_axe_finds_no_violation_in_any_section(browser: Any, page_path: Path, scheme: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed; run `npm ci` in tests/web/node")
-    page = shown(browser, delta / "bundle" / "index.html", color_scheme=scheme, bypass_csp=True)
+    page = shown(browser, page_path, color_scheme=scheme, bypass_csp=True)
     page.add_script_tag(path=AXE)
     found = page.evaluate("axe.run({preload: false}).then((result) => result.violations)")
     assert {one["id"]: [node["html"][:120] for node in one["nodes"]] for one in found} == {}
