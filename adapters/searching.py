@@ -47,7 +47,7 @@ class SearchWriter:
     def add(self, column: pa.ListArray, start: int, end: int) -> None:
         """Put records ``start`` to ``end`` of a batch into the open frame, by their column ``terms``."""
         ends = column.offsets
-        self._open.append(column.values.to_numpy()[ends[start].as_py() : ends[end].as_py()])
+        self._open.append(column.values.to_numpy().view(np.uint32)[ends[start].as_py() : ends[end].as_py()])
 
     def end_frame(self) -> None:
         """Go on with the next frame."""

@@ -174,14 +174,14 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 def _renamed(row: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a row under another id, with the line and the digests that a record of that id has."""
     from bundle.digests import id_hash, key_hash, observation_id
-    from bundle.terms import term_hashes
+    from evidence.terms import stored_terms
 
     old = {part: row[part] for part in ("tenant", "source", "kind", "upstream_id", "locator")}
     new = {**old, "upstream_id": name, "locator": old["locator"].replace(old["upstream_id"], name)}
     line = row["line"].replace(old["upstream_id"].encode(), name.encode())
     observed = (observation_id(**each, sha256=row["sha256"]).encode() for each in (old, new))
     line = line.replace(*observed)
-    (before,), (after,) = (term_hashes([each["upstream_id"].lower()]) for each in (old, new))
+    (before,), (after,) = (stored_terms([each["upstream_id"].lower()]) for each in (old, new))
     return {
         **row,
         **new,

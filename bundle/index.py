@@ -122,13 +122,13 @@ def lookup(root: bytes, id_hash: bytes, read_page: Callable[[int, int], bytes]) 
         number += 1
 
 
-def checked_page(root: bytes, number: int, read_page: Callable[[int, int], bytes]) -> bytes:
-    """Return a page by its number.
+def checked_page(root: bytes, number: int, read_page: Callable[[int, int], bytes], *, size: int = PAGE_BYTES) -> bytes:
+    """Return a page by its number; ``size`` is that of all pages but the last.
 
     Raises:
         FormatError: It is empty, or not the one that the root names.
     """
-    page = read_page(number * PAGE_BYTES, PAGE_BYTES)
+    page = read_page(number * size, size)
     start = number * ROOT_ENTRY_BYTES
     if not page or hashlib.sha256(page).digest() != root[start + 8 : start + ROOT_ENTRY_BYTES]:
         raise FormatError(f"index page {number} is not the one that the index root names")

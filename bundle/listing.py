@@ -52,7 +52,7 @@ def listed_records(reader: BundleReader, name: str | None = None) -> Iterator[Li
     """
     for member in _members(reader, name):
         for line in iterate_lines(reader, member):
-            yield _listed(member.path, line)
+            yield listed(member.path, line)
 
 
 def _members(reader: BundleReader, name: str | None) -> list[Member]:
@@ -66,7 +66,12 @@ def _members(reader: BundleReader, name: str | None) -> list[Member]:
     return found
 
 
-def _listed(path: str, line: bytes) -> ListedRecord:
+def listed(path: str, line: bytes) -> ListedRecord:
+    """Return what is listed of a line of a member.
+
+    Raises:
+        FormatError: It is none.
+    """
     known = id_of(path, line)
     try:
         envelope = msgspec.json.decode(line, type=_Envelope)

@@ -50,6 +50,14 @@ class FrameText:
                 break
         return bytes(text)
 
+    def whole(self) -> bytes:
+        """Return all of them.
+
+        Raises:
+            FormatError: The frame is damaged.
+        """
+        return b"".join(self._pieces())
+
     def _pieces(self) -> Iterator[bytes]:
         decoder, rest = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW), self._size
         try:

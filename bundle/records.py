@@ -161,7 +161,7 @@ def frame_table(reader: BundleReader, member: Member, listed: Mapping[str, Membe
     name = f"{index_stem(member.path)}.frames"
     if name not in listed:
         raise FormatError(f"{member.path} has no frame table")
-    frames = parse_entries(_checked(reader, listed[name]))
+    frames = parse_entries(checked_member(reader, listed[name]))
     if frames_sha256((row.plain_bytes, row.sha256) for row in frames) != member.frames_sha256:
         raise FormatError(f"{name} does not list the frames that export.json stands for")
     return frames
@@ -186,10 +186,15 @@ def _root(reader: BundleReader, member: Member, listed: Mapping[str, Member]) ->
     name = f"{index_stem(member.path)}.root"
     if name not in listed:
         raise FormatError(f"{member.path} has no index root")
-    return _checked(reader, listed[name])
+    return checked_member(reader, listed[name])
 
 
-def _checked(reader: BundleReader, member: Member) -> bytes:
+def checked_member(reader: BundleReader, member: Member) -> bytes:
+    """Return a small member of the payload.
+
+    Raises:
+        FormatError: It is larger than MAX_TABLE, or not the one that export.json lists.
+    """
     if member.bytes > MAX_TABLE:
         raise FormatError(f"{member.path} has {member.bytes} bytes; at most {MAX_TABLE} are read")
     data = reader.read(member.path)

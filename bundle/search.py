@@ -7,6 +7,7 @@ that holds it (u32), both big-endian; 8,192 rows make a page.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import operator
 import struct
@@ -16,10 +17,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bundle.errors import FormatError
-from bundle.index import FRAMED
+from bundle.index import FRAMED, ROOT_ENTRY_BYTES, checked_page
+from bundle.terms import term_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from bundle.terms import Wanted
+
+    FramesOf = Callable[[str], frozenset[int]]
 
 _ROW = struct.Struct(">II")
 ROW_BYTES = _ROW.size
@@ -51,8 +57,6 @@ def check_page(page: bytes, last: bytes, frames: int) -> bytes:
     Raises:
         FormatError: They do not, the page ends within a row, or it names a frame that does not exist.
     """
-    if len(page) % ROW_BYTES:
-        raise FormatError(f"a page of {len(page)} bytes is no multiple of {ROW_BYTES}")
     rows = _numbers("Q", page)
     if page[:ROW_BYTES] <= last or not all(map(operator.lt, rows, islice(rows, 1, None))):
         raise FormatError("rows are not sorted, or one comes twice")
@@ -61,8 +65,64 @@ def check_page(page: bytes, last: bytes, frames: int) -> bytes:
     return page[-ROW_BYTES:]
 
 
+def frames_with(root: bytes, term: str, read_page: Callable[[int, int], bytes]) -> frozenset[int]:
+    """Return the numbers of the frames that have a term, or another term of its hash.
+
+    Args:
+        root: The whole ``.root`` member, whose digest the caller has checked.
+        term: As ``bundle.terms`` makes it.
+        read_page: Returns (offset, size) of the ``.terms`` member; the last page may come shorter.
+
+    Raises:
+        FormatError: A page is not the one its root names.
+    """
+    return frozenset(_frames_with(root, term_hash(term), read_page))
+
+
+def _frames_with(root: bytes, wanted: int, read_page: Callable[[int, int], bytes]) -> Iterator[int]:
+    firsts = _numbers("Q", b"".join(root[start : start + 8] for start in range(0, len(root), ROOT_ENTRY_BYTES)))
+    first, beyond = wanted << 32, (wanted + 1) << 32
+    # The frames of a term may begin at the end of the page before the first one that starts with it.
+    number = max(bisect.bisect_left(firsts, first) - 1, 0)
+    while number < len(firsts) and firsts[number] < beyond:
+        rows = _numbers("Q", checked_page(root, number, read_page, size=PAGE_BYTES))
+        yield from (
+            row & 0xFFFFFFFF for row in rows[bisect.bisect_left(rows, first) : bisect.bisect_left(rows, beyond)]
+        )
+        number += 1
+
+
+def frames_of_query(query: Sequence[Wanted], frames_of: FramesOf) -> frozenset[int]:
+    """Return the frames that may hold a record with all that a query asks for; none for an empty query.
+
+    Args:
+        query: At least one word.
+        frames_of: Returns the frames that have a term.
+    """
+    found: frozenset[int] | None = None
+    for each in query:
+        frames = _frames_of_word(each, frames_of)
+        found = frames if found is None else found & frames
+        if not found:
+            break
+    return found or frozenset()
+
+
+def _frames_of_word(wanted: Wanted, frames_of: FramesOf) -> frozenset[int]:
+    whole = frames_of(wanted.identifier)
+    if not wanted.words or wanted.words == (wanted.identifier,):
+        return whole
+    return whole | frozenset.intersection(*map(frames_of, wanted.words))
+
+
 def _numbers(code: str, data: bytes) -> array[int]:
-    """Read big-endian numbers."""
+    """Read the big-endian numbers of whole rows.
+
+    Raises:
+        FormatError: They end within a row.
+    """
+    if len(data) % ROW_BYTES:
+        raise FormatError(f"{len(data)} bytes of a search index are no multiple of {ROW_BYTES}")
     numbers = array(code, data)
     if sys.byteorder == "little":
         numbers.byteswap()

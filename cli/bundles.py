@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from cli import bundle_pages
 from cli.arguments import opened, source_of, trusted_keys
 from cli.errors import UsageError
 from cli.options import BUNDLE, bundle_argument, format_option, key_option
-from cli.output import emit, show
+from cli.output import emit, note, show
 from cli.tracing import timing
 from cli.watching import watched
 
@@ -165,6 +166,44 @@ def _lines(reader: BundleReader, record: str) -> Iterator[bytes]:
             f"no record has the id {record!r}",
             advice="Ids are compared exactly; `export-center bundle list --records` lists them.",
         )
+
+
+@bundle.command()
+@bundle_argument
+@click.argument("words", metavar="WORDS", nargs=-1, required=True)
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="List no more than so many records.")
+@format_option
+def search(bundle: str, words: tuple[str, ...], limit: int | None, wanted: str | None) -> None:
+    """List the records that have all WORDS.
+
+    A word is a whole id, alias, package URL (with or without its version) or package, or whole words of a title, a
+    subject or a package's name; A to Z are a to z. Only what is needed is read, and checked against export.json, whose
+    signature is not verified.
+
+    Example: export-center bundle search export.tar.zst openssl overflow
+    """
+    from cli.streams import show_each
+
+    with opened(bundle) as reader:
+        found = limited(_found(reader, " ".join(words)), limit)
+        show_each(found, wanted, columns=("id", "kind", "source", "title"))
+
+
+def _found(reader: BundleReader, query: str) -> Iterator[dict[str, Any]]:
+    from bundle.finding import search_records
+    from bundle.listing import listed
+    from evidence.terms import described
+
+    for record in search_records(reader, query, lambda line: described(line).terms):
+        told = msgspec.to_builtins(listed(record.member, record.line))
+        yield {**told, "title": described(record.line).title}
+
+
+def limited(items: Iterator[dict[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
+    """Yield so many items, and say it when there are more."""
+    yield from itertools.islice(items, limit)
+    if limit is not None and next(items, None) is not None:
+        note(f"There are more: these are the first {limit}.")
 
 
 @bundle.command()

@@ -7,12 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bundle.digests import id_hash, key_hash, observation_id
-from bundle.terms import term_hashes
 from evidence.affected import affected_rows
 from evidence.document import Unreadable, parse
 from evidence.formats import Unrecognised, facts_of, recognise
 from evidence.parsed import YAML
-from evidence.terms import facts_of_content, record_terms
+from evidence.terms import facts_of_content, record_terms, stored_terms
 from evidence.times import format_time
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ def _search_terms(upstream_id: str, parsed: Parsed, facts: Facts) -> list[int]:
     if parsed.media_type == YAML:
         told = facts_of_content(parsed.minified, facts.format)
         facts = facts if told is None else told
-    return term_hashes(record_terms(upstream_id, facts))
+    return stored_terms(record_terms(upstream_id, facts))
 
 
 def _hints(facts: Facts) -> dict[str, Any]:

@@ -51,8 +51,8 @@ RECORDS = pa.schema(
         pa.field("format", pa.string(), nullable=False),  # with version: "osv/1.6.0", "cyclonedx/1.5"
         pa.field("media_type", pa.string(), nullable=False),
         pa.field("normaliser", pa.string(), nullable=False),  # "osv/1": name and version of the code that derived
-        # What the record is searched by: bundle.terms.term_hashes; null where a release without them wrote it.
-        pa.field("terms", pa.list_(pa.uint32())),
+        # What the record is searched by: evidence.terms.stored_terms; null where a release without them wrote it.
+        pa.field("terms", pa.list_(pa.int32())),
         # Content. A tombstone has empty content.
         pa.field("line", pa.binary(), nullable=False),  # the JSONL line as exported, its newline included
         pa.field("raw", pa.binary(), nullable=False),  # the original bytes

@@ -15,7 +15,7 @@ from bundle.terms import folded, purl_terms, term_hashes, words
 from evidence.formats import BY_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from evidence.formats.facts import Facts
 
@@ -47,13 +47,21 @@ def described(line: bytes) -> Described:
     return Described(record.id, facts.title, record_terms(record.id, facts))
 
 
-def hashes_of_line(line: bytes) -> list[int]:
-    """Return what stands for the terms of a line, as the column ``terms`` has it; nothing for an empty line.
+def stored_terms(terms: Iterable[str]) -> list[int]:
+    """Return what the column ``terms`` holds of some terms: the 32 bits of their hashes as signed numbers, sorted.
+
+    Delta tables know no unsigned numbers.
+    """
+    return sorted(number - ((number >> 31) << 32) for number in term_hashes(terms))
+
+
+def terms_of_line(line: bytes) -> list[int]:
+    """Return what the column ``terms`` holds of the record of a line; nothing for an empty line.
 
     Raises:
         ValueError, RecursionError: It is no line of a record.
     """
-    return term_hashes(described(line).terms) if line else []
+    return stored_terms(described(line).terms) if line else []
 
 
 def record_terms(upstream_id: str, facts: Facts) -> frozenset[str]:

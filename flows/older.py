@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from evidence.schema import RECORDS
-from evidence.terms import hashes_of_line
+from evidence.terms import terms_of_line
 from flows.errors import StorageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def with_terms(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _computed(lines: pa.Array, known: list[list[int] | None]) -> pa.Array:
     try:
         found = [
-            hashes_of_line(line) if each is None else each for each, line in zip(known, lines.to_pylist(), strict=True)
+            terms_of_line(line) if each is None else each for each, line in zip(known, lines.to_pylist(), strict=True)
         ]
     except (ValueError, RecursionError) as error:
         raise StorageError(

@@ -138,7 +138,7 @@ class Picker:
             return self._held[key]
         table = self._files[file].read_row_group(group, columns=self._columns, use_threads=False)
         if TERMS.name in self._columns:
-            table = with_place_for_terms(table)
+            table = with_place_for_terms(table).select(self._columns)
         self._held[key] = table
         while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > self._held_bytes:
             self._held.popitem(last=False)

@@ -20,7 +20,7 @@ from evidence.line import DERIVED_FIELDS, Identity, Rejected, Row, derive
 from evidence.names import checked_source
 from evidence.schema import KIND_OF_TABLE
 from evidence.staging import Origin, write_rows
-from evidence.terms import hashes_of_line
+from evidence.terms import terms_of_line
 from evidence.times import format_time, parse_time
 from flows.sources.columns import COLUMNS, CONTENT, LINE_COLUMNS
 
@@ -104,7 +104,7 @@ def _of_line(values: dict[str, Any]) -> Row | Rejected:
     try:
         record = msgspec.json.decode(line, type=Envelope)
         reason = _malformed(record, line) or _inconsistent(record)
-        terms = [] if reason else hashes_of_line(line)
+        terms = [] if reason else terms_of_line(line)
     except (msgspec.MsgspecError, ValueError, RecursionError, BundleError) as error:
         reason = str(error)
     if reason is not None:

@@ -74,14 +74,14 @@ def _batch(lines: list[bytes], keys: list[bytes]) -> pa.RecordBatch:
             "id_hash": pa.array([key[:8] for key in keys], pa.binary()),
             "raw_sha256": pa.array(digests, pa.binary()),
             "line_sha256": pa.array(digests, pa.binary()),
-            "terms": pa.array([_terms(key) for key in keys], pa.list_(pa.uint32())),
+            "terms": pa.array([_terms(key) for key in keys], pa.list_(pa.int32())),
         }
     )
 
 
 def _terms(key: bytes) -> list[int]:
     """Return a term that few share, and up to two that many do."""
-    return sorted({int.from_bytes(key[:4], "big"), *(key[5 : 5 + key[4] % 3])})
+    return sorted({int.from_bytes(key[:4], "big") >> 1, *(key[5 : 5 + key[4] % 3])})
 
 
 def _write(folder: Path, lines: list[bytes], keys: list[bytes], **how: Any) -> tuple[bytes, ...]:

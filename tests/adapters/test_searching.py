@@ -26,7 +26,9 @@ FRAMES = st.lists(st.lists(st.lists(HASH, max_size=4), max_size=6), max_size=12)
 
 def _index(folder: Path, frames: Frames, run: int) -> tuple[bytes, bytes]:
     """Write the terms of records, frame by frame, as slices of one column."""
-    column = pa.array([[5], *(record for frame in frames for record in frame), [6]], pa.list_(pa.uint32()))[1:-1]
+    records = [[5], *(record for frame in frames for record in frame), [6]]
+    stored = [[number - ((number >> 31) << 32) for number in record] for record in records]
+    column = pa.array(stored, pa.list_(pa.int32()))[1:-1]
     terms, root = StagedFile(folder / "terms"), StagedFile(folder / "root")
     writer, start = SearchWriter(folder, run_pairs=run), 0
     for frame in frames:

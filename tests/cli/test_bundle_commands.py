@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -82,6 +83,26 @@ def test_cat_prints_the_lines_of_an_id(given: tuple[object, bytes | None], progr
     done = program.done("bundle", "cat", bundle, "--id", RECORD, stdin=stdin)
     (line,) = done.stdout.splitlines()
     assert json.loads(line)["id"] == RECORD
+
+
+def test_search_lists_the_records_that_have_all_words(given: tuple[object, bytes | None], program: Program) -> None:
+    bundle, stdin = given
+    found = program.json("bundle", "search", bundle, "BUFFER", "overflow", stdin=stdin)
+    assert len(found) > 2
+    assert all({"buffer", "overflow"} <= {*re.findall("[a-z]+", each["title"].lower())} for each in found)
+    (one,) = program.json("bundle", "search", bundle, RECORD.lower(), stdin=stdin)
+    assert (one["id"], one["member"], one["kind"]) == (RECORD, MEMBER, "advisory")
+
+
+def test_search_says_when_there_is_more_than_it_lists(program: Program, archive: Path) -> None:
+    everything = program.json("bundle", "search", archive, "overflow")
+    done = program.done("bundle", "search", archive, "overflow", "--limit", "2")
+    assert json.loads(done.stdout) == everything[:2]
+    assert done.stderr == b"There are more: these are the first 2.\n"
+    done = program.done("bundle", "search", archive, "overflow", "--limit", len(everything), "--format", "table")
+    assert done.stdout.decode().startswith("id ")
+    assert not done.stderr
+    assert program.json("bundle", "search", archive, "no-such-word") == []
 
 
 def test_extract_writes_every_member_and_says_what_it_verified(

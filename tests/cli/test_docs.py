@@ -167,6 +167,7 @@ def outputs(
         "export": [program.json("export", *crates, "--out", folder / "x.tar.zst")],
         "bundle verify": [program.json("bundle", "verify", archive, *key)],
         "bundle list": [program.json("bundle", "list", archive), program.json("bundle", "list", archive, "--records")],
+        "bundle search": [program.json("bundle", "search", archive, "overflow")],
         "bundle extract": [program.json("bundle", "extract", archive, folder / "to", *key)],
         "bundle diff": [program.json("bundle", "diff", archive, one)],
         "site build": [program.json("site", "build", "--list-refused", "--out", folder / "site", *both, *key)],

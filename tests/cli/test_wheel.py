@@ -105,6 +105,7 @@ def test_a_receiver_verifies_inspects_reads_extracts_and_compares(
         installed(receiver, "bundle", "verify", archive, *key, "--deep", "--format", wanted)
         assert installed(receiver, "bundle", "inspect", archive, "--format", wanted).stdout
         assert installed(receiver, "bundle", "list", folder, "--format", wanted).stdout
+    assert b'"RUSTSEC-2021-0001"' in installed(receiver, "bundle", "search", archive, "rustsec-2021-0001").stdout
     assert b'"RUSTSEC-2021-0001"' in installed(receiver, "bundle", "cat", archive, "--id", "RUSTSEC-2021-0001").stdout
     installed(receiver, "bundle", "extract", archive, tmp_path / "out", *key)
     assert (tmp_path / "out" / "index.html").read_bytes() == (folder / "index.html").read_bytes()
