@@ -70,6 +70,7 @@ VIEWER = (
     "app/record.js",
     "app/found.js",
     "app/related.js",
+    "app/reading.js",
     "app/records.js",
     # the bundle's page
     "app/opened.js",

@@ -93,7 +93,7 @@ def ids(page: Any) -> list[str]:
 def test_a_page_opened_from_a_file_asks_for_the_bundle_and_takes_no_other(browser: Any, exported: Exported) -> None:
     with showing(browser, exported, "#record=RUSTSEC-2020-0015", drop=False) as page:
         here = page.locator("#records-here")
-        assert "drop the bundle here" in here.inner_text()
+        assert "drop it here" in here.inner_text()
         assert "the record RUSTSEC-2020-0015 opens" in here.inner_text()
         choose(page, OTHER)
         page.wait_for_selector("#records-here .wrong:not(:empty)")

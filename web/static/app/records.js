@@ -4,10 +4,7 @@
   const EC = (globalThis.ExportCenter ??= {});
   const CAN = "Finds ids, aliases, package URLs, package names, and words of titles: whole words, in any order.";
   const CANNOT = "This bundle has no search index: an exact id is found at once, everything else by reading all of it.";
-  const EVALUATIONS = "data/policy/evaluations.jsonl.zst";
-
-  /** Say an error as a sentence, with what to do about it. */
-  const words = (error) => [error?.message ?? String(error), error?.advice].filter(Boolean).map((text) => EC.dom.visible(text.replace(/\.?$/, "."))).join(" ");
+  const { EVALUATIONS, closed, evaluations, frameHits, fresh, later, nameOf, skipped, words } = EC.reading;
 
   class Records {
     constructor(element, bundle, options) {
@@ -36,7 +33,7 @@
 
     browser() {
       const { h, number, shorten } = EC.dom;
-      const go = (path) => EC.state.set({ browse: `${path}:0`, q: null, all: null, record: null, o: null });
+      const go = (path) => EC.state.set({ ...fresh(), browse: `${path}:0` });
       const one = ({ path, records }) =>
         h("button", { type: "button", class: "button", onclick: () => go(path) }, `${shorten(EC.dom.visible(nameOf(path)), 40)} (${number(records)})`);
       return h("p", { class: "browse" }, h("span", {}, "Or browse"), this.bundle.framed.map(one));
@@ -46,7 +43,7 @@
       event.preventDefault();
       const query = this.input.value.trim();
       if (query && query === this.shown.q && !this.shown.all) this.shown = {};
-      EC.state.set({ q: query, all: null, browse: null, record: null, o: null });
+      EC.state.set({ ...fresh(), q: query });
       this.follow();
     }
 
@@ -207,35 +204,6 @@
     }
   }
 
-  const nameOf = (path) => path.replace(/^data\//, "").replace(/\.jsonl\.zst$/, "");
-
-  /** Say which frames were not read because they are too large for a page. */
-  function skipped(told) {
-    if (!told?.skipped?.length) return "";
-    const bytes = told.skipped.reduce((sum, one) => sum + one.bytes, 0);
-    return `${told.skipped.length} frames of ${EC.dom.size(bytes)} are too large to be read here; use export-center bundle cat`;
-  }
-
-  async function* later(promise) {
-    yield* await promise();
-  }
-
-  /** Yield the records of one frame. */
-  async function* frameHits(bundle, path, frame, { signal, progress }) {
-    const plain = await EC.frames.plain(bundle, path, frame, { signal });
-    progress({ looked: 1, frames: 1, skipped: [] });
-    for (const [offset, line] of EC.frames.lines(plain)) yield EC.lookup.hit(path, frame, offset, line);
-  }
-
-  /** What a policy said of a finding, each evaluation as it is. */
-  function evaluations(hits, hit) {
-    const found = hits.filter((one) => one.member === EVALUATIONS && one !== hit);
-    if (!found.length) return null;
-    const { h } = EC.dom;
-    const items = found.map((one) => h("li", {}, EC.raw.tree(one.text)));
-    return h("section", { class: "part" }, h("h4", {}, "What the policy says of it"), h("ul", {}, items));
-  }
-
   /**
    * Put search, browsing and reading of a bundle's records into an element.
    * @param {Element} element emptied first
@@ -244,6 +212,11 @@
    * @returns {{stop: () => void}} to call before another bundle is attached
    */
   function attach(element, bundle, options = {}) {
+    const nothing = closed(bundle);
+    if (nothing) {
+      element.replaceChildren(EC.dom.h("p", { class: "note" }, nothing));
+      return { stop: () => undefined };
+    }
     const made = new Records(element, bundle, options);
     return {
       stop: () => {

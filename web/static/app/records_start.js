@@ -3,7 +3,7 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const FILE =
-    "This page was opened as a file, and browsers do not let such a page read the files beside it. To search and read records, drop the bundle here: its archive, or the folder it was extracted to. It is read where it lies; nothing leaves this computer.";
+    "This page was opened as a file, and browsers do not let such a page read the files beside it. To search and read what is in the bundle, drop it here: its archive, or the folder it was extracted to. It is read where it lies; nothing leaves this computer.";
   const OTHER = "Drop or choose the bundle itself instead: its archive, or the folder it was extracted to.";
   const NEEDED = ["q", "record", "browse"];
 
@@ -53,14 +53,21 @@
     return undefined;
   }
 
+  let leave = () => undefined;
+
   EC.start("records", ({ page }) => {
+    leave();
     const element = document.getElementById("records-here");
     if (page !== "bundle" || !element) return;
     let attached = null;
-    EC.opened.on((bundle) => {
+    const stop = EC.opened.on((bundle) => {
       attached?.stop();
       attached = EC.records.attach(element, bundle, { file: fileName(bundle) });
     });
+    leave = () => {
+      stop();
+      attached?.stop();
+    };
     if (EC.opened.bundle) return;
     if (EC.opened.reachable()) fetchLazily(element);
     else dropZone(element, FILE);

@@ -76,11 +76,26 @@
       this.view.addEventListener("scroll", () => this.paint(), { passive: true });
       this.grid.addEventListener("keydown", (event) => this.pressed(event));
       this.body.addEventListener("click", (event) => this.clicked(event));
-      addEventListener("beforeprint", () => this.print(true));
-      addEventListener("afterprint", () => this.print(false));
-      matchMedia(NARROW).addEventListener("change", () => this.resize());
       new ResizeObserver(() => this.paint()).observe(this.view);
-      if (this.options.state) EC.state.onchange((now, before) => this.moved(now, before));
+      this.listenOutside();
+    }
+
+    /** Listen to what outlives the table, until it was taken out of the page. */
+    listenOutside() {
+      const ending = new AbortController();
+      const { signal } = ending;
+      let was = false;
+      const there = (act) => (...told) => {
+        was ||= this.element.isConnected;
+        if (this.element.isConnected) act(...told);
+        else if (was) ending.abort();
+      };
+      addEventListener("beforeprint", there(() => this.print(true)), { signal });
+      addEventListener("afterprint", there(() => this.print(false)), { signal });
+      matchMedia(NARROW).addEventListener("change", there(() => this.resize()), { signal });
+      if (!this.options.state) return;
+      const stop = EC.state.onchange((now, before) => this.moved(now, before));
+      signal.addEventListener("abort", stop);
     }
 
     /** Leave out rows that a function refuses; `note` says so in exports. Null takes all of them again. */
@@ -91,8 +106,13 @@
 
     /** Put other rows in; filter, sort and place stay. */
     setRows(rows) {
+      const { scrollTop } = this.view;
+      const { active } = this;
       this.all = rows;
       this.readState();
+      this.active = Math.min(active, this.shown.length - 1);
+      this.view.scrollTop = scrollTop;
+      this.paint();
     }
 
     // -- what is asked for ------------------------------------------------------------------------------------------

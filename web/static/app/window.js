@@ -72,10 +72,10 @@
     /** Make a row the active one and bring it into view, below the sticky header. */
     go(place) {
       this.active = place;
-      const top = place * this.rowHeight;
-      const room = this.view.clientHeight - this.head.offsetHeight - this.rowHeight;
-      if (top < this.view.scrollTop) this.view.scrollTop = top;
-      else if (top > this.view.scrollTop + room) this.view.scrollTop = top - room;
+      const head = this.head.parentElement.offsetHeight + 1;
+      const highest = this.body.offsetTop - head + place * this.rowHeight;
+      const lowest = highest + head + this.rowHeight - this.view.clientHeight;
+      this.view.scrollTop = Math.max(lowest, Math.min(highest, this.view.scrollTop));
       this.paint();
       this.point();
     },

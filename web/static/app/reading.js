@@ -1,0 +1,52 @@
+// What the records section says, and how it reads: sentences, frames, and what a policy said.
+"use strict";
+(function () {
+  const EC = (globalThis.ExportCenter ??= {});
+  const EVALUATIONS = "data/policy/evaluations.jsonl.zst";
+
+  /** Say an error as a sentence, with what to do about it. */
+  const words = (error) => [error?.message ?? String(error), error?.advice].filter(Boolean).map((text) => EC.dom.visible(text.replace(/\.?$/, "."))).join(" ");
+
+  /** What a new search or another member ends: the record that is open, and filters of the rows that were found. */
+  function fresh() {
+    const filters = Object.keys(EC.state.get()).filter((key) => key.startsWith("found."));
+    return Object.fromEntries(["q", "all", "browse", "record", "o", ...filters].map((key) => [key, null]));
+  }
+
+  const nameOf = (path) => path.replace(/^data\//, "").replace(/\.jsonl\.zst$/, "");
+
+  /** Say which frames were not read because they are too large for a page. */
+  function skipped(told) {
+    if (!told?.skipped?.length) return "";
+    const bytes = told.skipped.reduce((sum, one) => sum + one.bytes, 0);
+    return `${told.skipped.length} frames of ${EC.dom.size(bytes)} are too large to be read here; use export-center bundle cat`;
+  }
+
+  async function* later(promise) {
+    yield* await promise();
+  }
+
+  /** Yield the records of one frame. */
+  async function* frameHits(bundle, path, frame, { signal, progress }) {
+    const plain = await EC.frames.plain(bundle, path, frame, { signal });
+    progress({ looked: 1, frames: 1, skipped: [] });
+    for (const [offset, line] of EC.frames.lines(plain)) yield EC.lookup.hit(path, frame, offset, line);
+  }
+
+  /** What a policy said of a finding, each evaluation as it is. */
+  function evaluations(hits, hit) {
+    const found = hits.filter((one) => one.member === EVALUATIONS && one !== hit);
+    if (!found.length) return null;
+    const { h } = EC.dom;
+    const items = found.map((one) => h("li", {}, EC.raw.tree(one.text)));
+    return h("section", { class: "part" }, h("h4", {}, "What the policy says of it"), h("ul", {}, items));
+  }
+
+  /** Say why there is nothing to search in a bundle, or "". */
+  function closed(bundle) {
+    if (bundle.manifest.encryption) return "The records of this bundle are encrypted. Decrypt it with a key it was made for, and open what comes out.";
+    return bundle.framed.length ? "" : "This bundle holds no records one a line.";
+  }
+
+  EC.reading = { EVALUATIONS, closed, evaluations, frameHits, fresh, later, nameOf, skipped, words };
+})();
