@@ -61,6 +61,7 @@
       this.items = new Map(Array.from(root.querySelectorAll(".checks > li"), (item) => [Number(item.dataset.step), item]));
       this.verdict = root.querySelector("#verify-verdict");
       this.place = root.querySelector("#verify-progress");
+      this.folded = root.querySelector("details");
       this.bar = h("progress", { max: 1000, value: 0, "aria-label": "Bytes checked" });
       this.where = h("p", { class: "note" });
       this.place.replaceChildren(this.bar, this.where);
@@ -113,6 +114,7 @@
       this.verdict.dataset.verdict = verdict.verdict;
       this.verdict.replaceChildren(...SAYING[verdict.verdict](verdict, this));
       this.verdict.hidden = false;
+      if (verdict.verdict === "failed" && this.folded) this.folded.open = true;
     }
   }
 
