@@ -10,7 +10,7 @@
   const [RLE, RESERVED] = [1, 3];
   const NEWLINE = 10;
   /** A frame with more plain bytes is decompressed block by block: the page must not stand still meanwhile. */
-  const AT_ONCE = 3 << 20;
+  const AT_ONCE = 512 << 10;
   /** A frame with more is never held as a whole. */
   const HELD = 16 << 20;
   const SIZE_BYTES = [0, 2, 4, 8];
