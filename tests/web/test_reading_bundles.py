@@ -172,6 +172,24 @@ def test_a_changed_byte_between_the_tars_bytes_is_refused(
     assert found == []
 
 
+def test_a_member_that_stands_where_another_should_is_told(
+    read: Callable[..., Any], tmp_path: Path, signer: Signer
+) -> None:
+    made = make(tmp_path, signer, change={"extra/one": b"1" * 700, "extra/two": b"2" * 700})
+    whole = made.path.read_bytes()
+    first, second = (whole.index(header(f"extra/{name}", 700)) for name in ("one", "two"))
+    found = read(
+        """
+        const bytes = Uint8Array.from(Buffer.from(input, "base64"));
+        const bundle = await ExportCenter.container.open(ExportCenter.source.fromBytes(bytes));
+        const outcome = await attempt(() => bundle.member("extra/one").read(0, 1));
+        return outcome.error.message.includes("extra/two") && (await bundle.member("README.md").checked()).length;
+        """,
+        base64.b64encode(whole[:first] + whole[second : second + 512] + whole[first + 512 :]).decode(),
+    )
+    assert found == len(b"# A bundle\n")
+
+
 def test_whoever_gives_up_takes_nothing_from_others(read: Callable[..., Any], tmp_path: Path, signer: Signer) -> None:
     found = read(
         """

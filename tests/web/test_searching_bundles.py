@@ -41,7 +41,17 @@ def test_bundles_are_compared_as_on_the_command_line(read: Callable[..., Any], t
             tmp_path, signer, name="twice.tar.zst", lines=sorted(twice, key=lambda each: (each["key"], each["sha256"]))
         )
     )
-    pairs = [*combinations(bundles, 2), (bundles[1], bundles[0]), (bundles[-1], bundles[2]), (bundles[2], bundles[2])]
+    # One line twice, which no exporter writes: it is one record all the same.
+    bundles.append(make(tmp_path, signer, name="again.tar.zst", lines=[record(1), record(1), record(2)]))
+    bundles.append(make(tmp_path, signer, name="once.tar.zst", lines=[record(1), record(2)]))
+    pairs = [
+        *combinations(bundles[:-2], 2),
+        (bundles[-1], bundles[-2]),
+        (bundles[-2], bundles[-1]),
+        (bundles[1], bundles[0]),
+        (bundles[-3], bundles[2]),
+        (bundles[2], bundles[2]),
+    ]
     found = read(
         """
         const results = [];
