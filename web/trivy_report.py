@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PATH = "data/trivy/report.json"
 """Where the report lies in bundles of kind trivy."""
 
-LARGEST = 64 * 1024 * 1024
+LARGEST = 16 * 1024 * 1024
 """Bytes of a report that are read."""
 
 EXAMPLES = 20

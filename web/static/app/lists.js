@@ -61,7 +61,7 @@
 
   /** Read a Trivy report's list of what could not be expressed; entries that stand for many show their examples. */
   async function report(bundle, path, { signal } = {}) {
-    const data = await bundle.member(path).checked({ signal, most: PLAIN });
+    const data = await bundle.member(path).checked({ signal, most: PACKED });
     const { unexpressed } = object(parsed(new TextDecoder().decode(data), path));
     const entries = Array.isArray(unexpressed) ? unexpressed : [];
     const each = (entry) => (Array.isArray(object(entry).examples) ? entry.examples.map((one) => ({ ...entry, ...object(one) })) : [entry]);
