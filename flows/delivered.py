@@ -114,6 +114,7 @@ class Delivery:
                 run_id,
                 records=manifest.counts.records,
                 content_digest=manifest.content_digest,
+                as_of=manifest.as_of,
                 event={"status": "success", **counts, **digests},
                 now=now,
             )

@@ -41,7 +41,7 @@ def _row(run: Mapping[str, Any], kinds: Mapping[str, str]) -> Row:
         created=format_time(run["created_at"]),
         created_by=run["created_by"],
         finished="" if run["ended_at"] is None else format_time(run["ended_at"]),
-        as_of=json.loads(run["options"]).get("asOf", ""),
+        as_of=run["as_of"] or json.loads(run["options"]).get("asOf", ""),
         records=json.loads(run["progress"])["recordsProcessed"] if run["records"] is None else run["records"],
         bytes=run["size_bytes"] if held else None,
         content_digest=run["content_digest"] or "",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _RUN = ("run_id", "status", "profile_id", "profile_base", "profile_revision", "tenant", "created_at", "created_by",
         "ended_at", "records", "content_digest", "error_code", "error", "options", "progress",
-        "canceled_by", "cancel_reason")  # fmt: skip
+        "canceled_by", "cancel_reason", "as_of")  # fmt: skip
 _BUNDLE = ("path", "size_bytes", "layout", "sha256")
 
 

@@ -74,11 +74,19 @@ def tell(connection: Connection, run_id: str, kind: str, event: Mapping[str, Any
     return True
 
 
-def succeed(
-    connection: Connection, run_id: str, *, records: int, content_digest: str, event: Mapping[str, Any], now: int
+def succeed(  # noqa: PLR0913 - what is to be known of a run that went well
+    connection: Connection,
+    run_id: str,
+    *,
+    records: int,
+    content_digest: str,
+    event: Mapping[str, Any],
+    now: int,
+    as_of: str | None = None,
 ) -> bool:
-    """End a run well."""
+    """End a run well; ``as_of`` is that of its bundle."""
     values = {"status": "success", "ended_at": now, "records": records, "content_digest": content_digest}
+    values["as_of"] = as_of
     return _end(connection, run_id, values, events.SUCCEEDED, event, now)
 
 

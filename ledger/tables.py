@@ -69,6 +69,7 @@ RUNS = Table(
     Column("cancel_reason", Text),
     Column("records", BigInteger),
     Column("content_digest", String(64)),
+    Column("as_of", String(40)),  # of its bundle, as the manifest has it
     Column("last_seq", Integer, nullable=False),
     Column("last_event", String(32), nullable=False),
     Column("retry_of", String(64)),

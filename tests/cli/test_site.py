@@ -153,6 +153,7 @@ def test_a_site_of_a_service_has_its_runs_their_bundles_and_why_a_run_failed(pro
     rows = {row["name"]: row for row in rows_of(out)}
     assert (said["bundles"], said["entries"]) == (1, 2)
     assert rows[made["runId"]]["content_digest"] == made["contentDigest"]
+    assert str(rows[made["runId"]]["as_of"]).startswith("20")
     assert rows[failed["runId"]]["status"] == "failed"
     page = (out / "runs" / failed["runId"] / "index.html").read_text()
     assert "This run failed" in page

@@ -48,11 +48,20 @@ def test_a_run_with_its_bundle_here_is_a_row_that_leads_to_both(ledger: Ledger, 
         states.start(connection, run, flow_run_id=None, now=NOON)
         distributions.register(connection, run, ["http", "oci"])
         distributions.write(connection, run, receipt)
-        states.succeed(connection, run, records=7, content_digest="b" * 64, event={}, now=NOON + SECOND)
+        states.succeed(
+            connection,
+            run,
+            records=7,
+            content_digest="b" * 64,
+            event={},
+            now=NOON + SECOND,
+            as_of="2025-10-28T00:00:00Z",
+        )
     with ledger.reading() as connection:
         (row,) = rows_of(connection, "acme", kinds={"json-raw": "json:raw"})
     assert (row.name, row.status, row.records, row.bytes, row.layout) == (run, "success", 7, 9, "tar.zst")
     assert (row.run, row.bundle, row.archive, row.kind) == (True, True, True, "json:raw")
+    assert row.as_of == "2025-10-28T00:00:00Z"
     assert row.finished == "2025-10-29T12:12:12Z"
     assert row.is_good
 

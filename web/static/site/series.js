@@ -3,6 +3,7 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const HEIGHT = 200;
+  const HOUR = 3_600;
   const DAY = 86_400;
   const KEY = "series";
   const charts = new Set();
@@ -27,10 +28,11 @@
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  /** A time on the axis: the day, or the hour where less than three days are shown. */
+  /** A time on the axis: the day; the minute or second where less than three days or less than an hour is shown. */
   function ticks(plot, splits) {
-    const fine = plot.scales.x.max - plot.scales.x.min < 3 * DAY;
-    return splits.map((at) => new Date(at * 1000).toISOString().slice(...(fine ? [5, 16] : [0, 10])).replace("T", " "));
+    const shown = plot.scales.x.max - plot.scales.x.min;
+    const part = shown < HOUR ? [11, 19] : shown < 3 * DAY ? [5, 16] : [0, 10];
+    return splits.map((at) => new Date(at * 1000).toISOString().slice(...part).replace("T", " "));
   }
 
   function axes(measure) {
@@ -50,6 +52,7 @@
     return {
       width,
       height: HEIGHT,
+      padding: [null, 40, null, null],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 8 } },
       scales: { x: { time: true, range: (plot, low, high) => wide(low, high) }, y: { range: (plot, low, high) => fromZero(low, high) } },
@@ -72,7 +75,7 @@
     const { h, time } = EC.dom;
     const latest = rows.at(-1);
     const place = h("div", { class: "plot", role: "img", "aria-label": sentence(measure, rows) });
-    const said = h("p", { class: "note reading", "aria-hidden": true });
+    const said = h("p", { class: "note measured", "aria-hidden": true });
     const told = (row) => said.replaceChildren(time(EC.known.timeOf(row ?? latest)), `: ${measure.say((row ?? latest)[measure.key] ?? 0)}`);
     told(latest);
     const element = h("figure", { class: "series" }, h("figcaption", {}, measure.title), place, said);
