@@ -65,6 +65,7 @@ def build(
     from web.site import pages
 
     check_place(out)
+    out = out.absolute()
     configured = settings()
     trusted = trusted_keys(keys or _own_key(configured.home))
     with site_aside(out) as folder:

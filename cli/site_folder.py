@@ -59,6 +59,8 @@ def write_pages(folder: Path, pages: Mapping[str, bytes]) -> None:
     mark = json.dumps(MARKED, sort_keys=True).encode() + b"\n"
     for path, data in {**pages, MARK: mark}.items():
         place = folder / path
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{path} is no path of a site")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from web.overview import Row
     from web.profile_page import ProfileStory
     from web.run_page import RunFacts
+
+PROFILE_ID = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
+"""Names that can be a folder of the site."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +105,11 @@ def stories(settings: Settings, rows: Sequence[Row]) -> list[ProfileStory]:
 
 
 def told_by_bundles(rows: Sequence[Row], known: Iterable[str]) -> list[ProfileStory]:
-    """Return profiles that only bundles tell of."""
+    """Return profiles that only bundles tell of; a name that no profile may have gets no page."""
     from web.overview import ProfileCard
     from web.profile_page import ProfileStory
 
-    names = {row.profile for row in rows if row.bundle} - set(known)
+    names = {row.profile for row in rows if row.bundle and PROFILE_ID.fullmatch(row.profile)} - set(known)
     return [
         ProfileStory(
             card=ProfileCard(profile_id=name, kind=_of(rows, name)[0].kind),

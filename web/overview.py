@@ -177,7 +177,9 @@ def freshness(rows: Sequence[Row], profiles: Sequence[ProfileCard]) -> tuple[Fre
             latest.setdefault(row.profile, row)
     known = {card.profile_id: card for card in profiles}
     cards = known | {
-        name: ProfileCard(profile_id=name, kind=row.kind) for name, row in latest.items() if name not in known
+        name: ProfileCard(profile_id=name, kind=row.kind, page=False)
+        for name, row in latest.items()
+        if name not in known
     }
     ordered = sorted(cards.values(), key=lambda card: (card.archived, card.profile_id not in latest, card.profile_id))
     return tuple(_fresh(card, latest.get(card.profile_id)) for card in ordered)

@@ -164,3 +164,26 @@ def test_a_site_of_a_service_has_its_runs_their_bundles_and_why_a_run_failed(pro
         f'href="../../runs/{made["runId"]}/index.html"' in (out / "bundles" / made["runId"] / "index.html").read_text()
     )
     assert 'id="run-cancel" aria-haspopup="dialog" hidden>' in page
+
+
+def test_a_profile_with_the_name_of_a_path_writes_no_page(tmp_path: Path) -> None:
+    from cli.site_folder import write_pages
+    from cli.site_home import told_by_bundles
+    from web.overview import Row
+
+    rows = [Row(name=name, status="verified", profile=name, bundle=True) for name in ("../../up", "..", "/", "weekly")]
+    assert [story.card.profile_id for story in told_by_bundles(rows, ())] == ["weekly"]
+    with pytest.raises(ValueError, match="no path of a site"):
+        write_pages(tmp_path, {"profiles/../../up/index.html": b""})
+
+
+def test_a_site_is_made_in_the_folder_one_stands_in_but_not_inside_of_a_bundle(
+    program: Program, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    program.json("site", "build", "--out", ".", *_example(), cwd=tmp_path / "here")
+    assert (tmp_path / "here" / "index.html").is_file()
+    inside = ("--bundle", folder, "--key", program.public_key)
+    said = program.error("site", "build", "--out", folder / "site", *inside, code=2)
+    assert "inside the bundle" in said
+    assert not (folder / "site").exists()

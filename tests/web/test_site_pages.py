@@ -89,6 +89,7 @@ def test_profiles_in_use_come_first_then_those_without_a_bundle_then_archived_on
     ]
     found = freshness([good("a", "2026-01-01T00:00:00Z"), good("b", "2026-01-01T00:00:00Z", profile="unlisted")], cards)
     assert [one.card.profile_id for one in found] == ["nightly", "unlisted", "empty", "archived"]
+    assert [one.card.page for one in found] == [True, False, True, True]
 
 
 def test_without_javascript_the_newest_hundred_rows_are_there_and_the_page_says_how_many_there_are() -> None:

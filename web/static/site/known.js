@@ -79,7 +79,5 @@
     return row.run ? `${EC.page.root}runs/${encodeURIComponent(row.name)}/index.html` : null;
   }
 
-  const profileOf = (id) => `${EC.page.root}profiles/${encodeURIComponent(id)}/index.html`;
-
-  EC.known = { all, manifest, archive, timeOf, isGood, pageOf, profileOf, fromFile };
+  EC.known = { all, manifest, archive, timeOf, isGood, pageOf, fromFile };
 })();
