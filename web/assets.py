@@ -71,6 +71,7 @@ VIEWER = (
     "app/found.js",
     "app/related.js",
     "app/reading.js",
+    "app/opening.js",
     "app/records.js",
     # the bundle's page
     "app/opened.js",

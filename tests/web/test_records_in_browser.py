@@ -145,6 +145,8 @@ def test_a_record_opens_with_the_keyboard_and_its_address_opens_it_again(browser
         fragment = "#" + page.url.partition("#")[2]
         page.get_by_role("button", name="Close", exact=True).click()
         assert page.locator(".record").count() == 0
+        assert page.evaluate("document.activeElement.id") == "found-grid"
+        assert not page.title().startswith(first)
     with showing(browser, exported, fragment) as page:
         page.wait_for_selector(".record")
         assert page.inner_text(".record .identity .id") == first
@@ -170,6 +172,16 @@ def test_the_document_beside_a_record_is_kept_byte_for_byte_and_every_lexeme_is_
         assert page.locator(".status.fixed, .status.affected, .status.not-affected, .status.open").count() > 0
         assert record["sha256"] in page.inner_text(".record")
         assert f"--id {record['id']}" in page.inner_text(".record")
+
+
+def test_an_id_or_an_observation_that_is_not_there_is_said(browser: Any, exported: Exported) -> None:
+    with showing(browser, exported, "#record=CVE-1999-0001") as page:
+        page.wait_for_selector(".opened .wrong")
+        assert "no record with the id CVE-1999-0001" in page.inner_text(".opened [role=alert]")
+        page.evaluate("location.hash = '#record=RUSTSEC-2020-0015&o=000000000000'")
+        page.wait_for_function(
+            "() => /is the observation 000000000000/.test(document.querySelector('.opened').textContent)"
+        )
 
 
 def test_related_records_are_looked_for_when_asked(browser: Any, exported: Exported) -> None:
@@ -200,6 +212,43 @@ def test_records_are_browsed_frame_by_frame_and_kept_as_csv(browser: Any, export
         page.get_by_role("button", name="Next frame").click()
         page.wait_for_function("() => /frame 2 of/.test(document.querySelector('.reading').textContent)")
         assert ids(page) != first
+
+
+HOSTILE = {
+    "id": "<img src=x onerror=alert(1)>\u202e",
+    "summary": "\u202egnp.exe\u0000<script>alert(1)</script>",
+    "details": "a\u2066b",
+    "aliases": ["javascript:alert(1)", "#record=x", "a&record=b"],
+    "references": [
+        {"type": "WEB", "url": "javascript:alert(1)"},
+        {"type": "WEB", "url": "data:text/html,<script>alert(1)</script>"},
+        {"type": "WEB", "url": "https://example.com/\u202e"},
+    ],
+    "affected": [
+        {"package": {"name": "x" * 3000, "ecosystem": "__proto__"}, "versions": [f"1.{n}" for n in range(999)]}
+    ],
+}
+SHOW = """(content) => {
+  const id = content.id;
+  const record = { content, format: "osv/1.6.0", id, kind: "advisory", source: "s", locator: "../l", observationId: "o" };
+  document.getElementById("records-here").replaceChildren(ExportCenter.record.view({ record }, { file: "$(rm -rf) '.zst" }));
+}"""
+
+
+def test_whatever_a_record_says_is_text_and_leads_nowhere_but_to_the_web(browser: Any, exported: Exported) -> None:
+    with showing(browser, exported, drop=False, width=360) as page:
+        page.evaluate(SHOW, HOSTILE)
+        assert page.inner_text(".record h3") == "\\u{202e}gnp.exe\\u{0}<script>alert(1)</script>"
+        links = page.locator(".record a").evaluate_all("all => all.map((one) => one.getAttribute('href'))")
+        outside = [link for link in links if not link.startswith("#q=")]
+        assert outside == ["https://example.com/\u202e"]
+        assert page.get_attribute(".record a[href^=https]", "rel") == "noreferrer noopener"
+        assert page.evaluate("ExportCenter.state.parse(ExportCenter.state.format('', {q: 'a&record=b'})).state.q") == (
+            "a&record=b"
+        )
+        assert page.locator(".record img, .record script").count() == 0
+        assert "bundle cat '$(rm -rf) '\\''.zst' --id '<img src=x onerror=alert(1)>" in page.inner_text(".record")
+        assert page.evaluate(SIDEWAYS) <= 360
 
 
 @pytest.mark.optional

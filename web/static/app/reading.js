@@ -7,6 +7,9 @@
   /** Say an error as a sentence, with what to do about it. */
   const words = (error) => [error?.message ?? String(error), error?.advice].filter(Boolean).map((text) => EC.dom.visible(text.replace(/\.?$/, "."))).join(" ");
 
+  /** Say an error aloud, where what was asked for would stand. */
+  const wrong = (error) => EC.dom.h("span", { class: "wrong", role: "alert" }, words(error));
+
   /** What a new search or another member ends: the record that is open, and filters of the rows that were found. */
   function fresh() {
     const filters = Object.keys(EC.state.get()).filter((key) => key.startsWith("found."));
@@ -48,5 +51,5 @@
     return bundle.framed.length ? "" : "This bundle holds no records one a line.";
   }
 
-  EC.reading = { EVALUATIONS, closed, evaluations, frameHits, fresh, later, nameOf, skipped, words };
+  EC.reading = { EVALUATIONS, closed, evaluations, frameHits, fresh, later, nameOf, skipped, words, wrong };
 })();

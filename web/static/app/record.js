@@ -20,10 +20,17 @@
     return texts.length ? EC.parts.listed(texts.map((text) => EC.parts.term(text)), 8, unit, "terms") : null;
   }
 
-  /** A text as it was written, its line breaks kept; a long one is folded. */
+  /** Join the lines of paragraphs that were only broken to fit a width; lists, code and tables stay as they are. */
+  function flowing(text) {
+    const kept = /^(\s|[-*+|#>`~]|\d+[.)])/;
+    const join = (part) => (part.split("\n").some((line) => kept.test(line)) ? part : part.replaceAll("\n", " "));
+    return text.replaceAll("\r\n", "\n").split(/\n{2,}/).map(join).join("\n\n");
+  }
+
+  /** A text as it was written; a long one is folded. */
   function prose(text) {
     const { h, visible } = EC.dom;
-    const shown = text.split("\n").map(visible).join("\n");
+    const shown = flowing(text).split("\n").map(visible).join("\n");
     if (shown.length <= LONG) return h("p", { class: "prose" }, shown);
     const cut = shown.lastIndexOf(" ", LONG);
     const head = shown.slice(0, cut > LONG / 2 ? cut : LONG);

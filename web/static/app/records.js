@@ -4,7 +4,7 @@
   const EC = (globalThis.ExportCenter ??= {});
   const CAN = "Finds ids, aliases, package URLs, package names, and words of titles: whole words, in any order.";
   const CANNOT = "This bundle has no search index: an exact id is found at once, everything else by reading all of it.";
-  const { EVALUATIONS, closed, evaluations, frameHits, fresh, later, nameOf, skipped, words } = EC.reading;
+  const { closed, frameHits, fresh, later, nameOf, skipped, words, wrong } = EC.reading;
 
   class Records {
     constructor(element, bundle, options) {
@@ -24,11 +24,11 @@
       this.said = h("span", { role: "status" });
       this.cancel = h("button", { type: "button", class: "button", hidden: true, onclick: () => this.work.abort() }, "Stop");
       this.next = h("span", { class: "buttons" });
-      this.opened = h("div", { class: "opened" });
       this.list = h("div", {});
       this.found = new EC.found.Found(this.list, (one) => EC.state.set(EC.found.stateOf(one)));
+      this.opening = new EC.Opening(this.bundle, this.file, () => this.back());
       const finder = h("div", { class: "finder" }, form, h("p", { class: "note can", id: "search-can" }, can), this.browser());
-      this.element.replaceChildren(finder, this.opened, h("div", { class: "reading" }, this.said, this.next, this.cancel), this.list);
+      this.element.replaceChildren(finder, this.opening.element, h("div", { class: "reading" }, this.said, this.next, this.cancel), this.list);
     }
 
     browser() {
@@ -62,7 +62,7 @@
       const before = this.shown;
       this.shown = { q, all, browse, record, o };
       if (q !== before.q || all !== before.all || browse !== before.browse) this.lists();
-      if (record !== before.record || o !== before.o) this.one();
+      if (record !== before.record || o !== before.o) this.opening.open(record, o);
     }
 
     lists() {
@@ -71,9 +71,23 @@
       this.next.replaceChildren();
       this.said.textContent = "";
       this.found.begin("Records");
+      if (q || browse) this.inSight();
       if (q) this.run(`Records with ${q}`, (options) => this.hits(q, all, options));
       else if (browse) this.browse(browse);
       else this.abort();
+    }
+
+    /** A link in a record leads to a search that stands elsewhere on the page. */
+    inSight() {
+      const { top } = this.element.getBoundingClientRect();
+      if (top < 0 || top > innerHeight / 2) this.element.scrollIntoView({ block: "start" });
+    }
+
+    /** After a record was closed the keyboard goes on in the rows it came from. */
+    back() {
+      const place = this.found.rows.length ? this.found.table.grid : this.input;
+      place.focus({ preventScroll: true });
+      this.inSight();
     }
 
     hits(query, all, options) {
@@ -109,7 +123,7 @@
 
     failed(error) {
       this.ended("it broke off");
-      this.wrong(this.said, error);
+      this.said.replaceChildren(wrong(error));
     }
 
     ended(partial) {
@@ -139,10 +153,6 @@
       );
     }
 
-    wrong(place, error) {
-      place.replaceChildren(EC.dom.h("span", { class: "wrong", role: "alert" }, words(error)));
-    }
-
     // -- browsing ---------------------------------------------------------------------------------------------------
 
     async browse(state) {
@@ -155,52 +165,6 @@
       const step = (label, to) =>
         h("button", { type: "button", class: "button", disabled: to < 0 || to >= length, onclick: () => EC.state.set({ browse: `${path}:${to}` }) }, label);
       this.next.replaceChildren(step("Previous frame", frame - 1), step("Next frame", frame + 1), h("small", {}, `frame ${EC.dom.number(frame + 1)} of ${EC.dom.number(length)}`));
-    }
-
-    // -- one record -------------------------------------------------------------------------------------------------
-
-    async one() {
-      const { record, o } = this.shown;
-      this.reading?.abort();
-      this.opened.replaceChildren();
-      document.title = document.title.replace(/^.* · /, "");
-      if (!record) return;
-      this.reading = new AbortController();
-      const { signal } = this.reading;
-      const before = this.bundle.bytesRead;
-      this.opened.append(EC.dom.h("p", { class: "note", role: "status" }, `Opening ${EC.dom.visible(record)}…`));
-      try {
-        const hits = await EC.lookup.byId(this.bundle, record, { signal });
-        if (!signal.aborted) this.show(hits, o, this.bundle.bytesRead - before, signal);
-      } catch (error) {
-        if (!signal.aborted) this.wrong(this.opened, error);
-      }
-    }
-
-    show(hits, o, moved, signal) {
-      const { h, size } = EC.dom;
-      const records = hits.filter((hit) => hit.member !== EVALUATIONS);
-      const hit = records.find(({ record }) => o && record.observationId.startsWith(o)) ?? records[0] ?? hits[0];
-      if (!hit) return this.wrong(this.opened, { message: "this bundle has no record with that id", advice: `Search for a part of it: ${this.shown.record}` });
-      const close = h("button", { type: "button", class: "button", onclick: () => EC.state.set({ record: null, o: null }) }, "Close");
-      const bar = h("div", { class: "openedbar" }, close, h("small", {}, `${size(moved)} read to open it`), this.others(records, hit));
-      const related = [evaluations(hits, hit), EC.related.part(this.bundle, hit.record, signal)];
-      const view = EC.record.view({ ...hit, line: hit.text }, { file: this.file, related });
-      this.opened.replaceChildren(bar, view);
-      document.title = `${EC.dom.visible(hit.id)} · ${document.title}`;
-      const head = view.querySelector("h3");
-      head.focus({ preventScroll: true });
-      this.opened.scrollIntoView({ block: "start" });
-      return undefined;
-    }
-
-    /** Links to the other records with the same id. */
-    others(records, hit) {
-      if (records.length < 2) return null;
-      const { h, visible, number } = EC.dom;
-      const rest = records.filter((one) => one !== hit).map(EC.found.row);
-      const link = (one) => h("a", { href: EC.found.hrefOf(one) }, visible(`${one.source}, ${one.format}`));
-      return h("details", {}, h("summary", {}, `${number(rest.length)} more with this id`), h("ul", {}, rest.map((one) => h("li", {}, link(one)))));
     }
   }
 
@@ -222,7 +186,7 @@
       stop: () => {
         made.stop();
         made.abort();
-        made.reading?.abort();
+        made.opening.stop();
       },
     };
   }
