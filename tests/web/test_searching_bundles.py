@@ -13,7 +13,7 @@ import pytest
 from bundle.diff import diff
 from bundle.source import open_bundle
 from bundle.terms import parse_query
-from tests.bundle.conftest import make, record
+from tests.bundle.conftest import make, real_bundle, record
 from tests.web.reading import TERMS, advisory, make_searchable, terms_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bundle.keys import Signer
 
+__all__ = ["real_bundle"]
 pytestmark = pytest.mark.counterpart
 
 DATA = "data/advisories.jsonl.zst"
@@ -42,8 +43,8 @@ def test_bundles_are_compared_as_on_the_command_line(read: Callable[..., Any], t
         )
     )
     # One line twice, which no exporter writes: it is one record all the same.
-    bundles.append(make(tmp_path, signer, name="again.tar.zst", lines=[record(1), record(1), record(2)]))
-    bundles.append(make(tmp_path, signer, name="once.tar.zst", lines=[record(1), record(2)]))
+    bundles.append(make(tmp_path, signer, name="again.tar.zst", lines=[record(n // 2) for n in range(8)]))
+    bundles.append(make(tmp_path, signer, name="once.tar.zst", lines=[record(n) for n in range(4)]))
     pairs = [
         *combinations(bundles[:-2], 2),
         (bundles[-1], bundles[-2]),
@@ -234,3 +235,37 @@ def test_bundles_without_a_search_index_say_so(read: Callable[..., Any], tmp_pat
         str(made.path),
     )
     assert found == {"available": False, "code": "missing", "scanned": 1}
+
+
+def test_real_records_are_found_by_everything_that_a_reader_of_them_would_type(
+    read: Callable[..., Any], real_bundle: Callable[..., Any]
+) -> None:
+    made = real_bundle("json-raw", "tar.zst", "ed25519")
+    found = read(
+        """
+        const bundle = await open(input);
+        const seen = { records: 0, terms: 0, missed: [] };
+        for (const { path, records } of bundle.framed) {
+          const every = Math.ceil(records / 5);
+          const chosen = [];
+          for await (const hit of ExportCenter.search.scan(bundle, { text: "-", member: path })) chosen.push(hit);
+          for (const one of chosen.filter((_, place) => place % every === 0)) {
+            seen.records += 1;
+            for (const term of [...ExportCenter.terms.of(one.record)].filter((term) => !/\\s/.test(term)).slice(0, 7)) {
+              let there = false;
+              for await (const hit of ExportCenter.search.search(bundle, term, { member: path })) {
+                there ||= hit.frame === one.frame && hit.offset === one.offset;
+                if (there) break;
+              }
+              seen.terms += 1;
+              if (!there) seen.missed.push([path, one.id, term]);
+            }
+          }
+        }
+        return seen;
+        """,
+        str(made.path),
+    )
+    assert found["missed"] == []
+    assert found["records"] > 10
+    assert found["terms"] > 60
