@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -29,10 +30,10 @@ from bundle.index import ROOT_ENTRY_BYTES
 from bundle.records import find_records, frame_table, members_of
 from bundle.source import open_archive
 from evidence.schema import RECORDS
+from web.assets import VENDOR, VIEWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from bundle.keys import PublicKey, Signer
 
@@ -59,6 +60,16 @@ from bundle.verify import verify
 verified = verify(Path(sys.argv[1]), keys=[load_public_key(Path(sys.argv[2]).read_bytes())])
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(verified.manifest.counts.records, int(peak.split()[1]) * 1024)
+"""
+STATIC = Path(__file__).parents[2] / "web" / "static"
+IN_THE_VIEWER = """
+const found = [];
+for (const id of input.ids) {
+  const source = ExportCenter.source.fromFile(await chosen(input.path));
+  const hits = await ExportCenter.lookup.byId(await ExportCenter.container.open(source), id);
+  found.push([hits.map((hit) => hit.id), source.bytesRead]);
+}
+return found;
 """
 
 
@@ -143,9 +154,11 @@ def large(
     shutil.rmtree(folder)
 
 
-def test_a_gigabyte_takes_little(large: Large) -> None:
+@pytest.mark.counterpart
+def test_a_gigabyte_takes_little(large: Large, counterpart: Callable[[str], str]) -> None:
     """One test, so that no second process makes the bundle again."""
     _one_record_takes_little(large)
+    _one_record_takes_little_in_the_viewer(large, counterpart("node"))
     _an_id_that_is_not_there_takes_less(large)
     _verification_takes_little_memory(large)
 
@@ -164,6 +177,17 @@ def _one_record_takes_little(large: Large) -> None:
         (found,) = find_records(open_archive(file), name)
         assert json.loads(found.line)["id"] == name
         assert file.bytes_read - before < MOST, name
+
+
+def _one_record_takes_little_in_the_viewer(large: Large, node: str) -> None:
+    parts = [STATIC / part for part in (*(library.script for library in VENDOR), *VIEWER)]
+    program = [node, STATIC.parents[1] / "tests" / "web" / "scripts.js", IN_THE_VIEWER, *parts]
+    ids = [large.ids[0], large.ids[-1], *_costliest(LocalFile(large.path), large)]
+    value = json.dumps({"path": str(large.path), "ids": ids})
+    done = subprocess.run(program, input=value, check=True, capture_output=True, text=True)
+    for name, (found, moved) in zip(ids, json.loads(done.stdout), strict=True):
+        assert found == [name]
+        assert moved < MOST, name
 
 
 def _costliest(file: LocalFile, large: Large) -> list[str]:
