@@ -50,8 +50,8 @@ class SignIn:
         parts = urlsplit(self.auth.issuer)
         return f"{parts.scheme}://{parts.netloc}"
 
-    def told(self) -> dict[str, Any]:
-        """Return what pages are told."""
+    def told(self, nonce: str = "") -> dict[str, Any]:
+        """Return what pages are told; ``nonce`` is for their first proof, where proofs must carry one."""
         return {
             "issuer": self.auth.issuer,
             "client": self.client,
@@ -59,4 +59,5 @@ class SignIn:
             "resource": self.auth.audience,
             "redirect": self.redirect_uri,
             "tenantClaim": self.auth.tenant_claim,
+            "nonce": nonce,
         }

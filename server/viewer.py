@@ -124,7 +124,8 @@ class Viewer:
     def _shown(self, request: Request, page: Page, params: Mapping[str, str]) -> Response:
         sign_in = self._service.sign_in
         if sign_in is not None and page.media_type == HTML and "authorization" not in request.headers:
-            return self._page(pages.shell(sign_in, request.scope["path"]))
+            nonce = self._service.authenticate.headers(self._service.clock()).get("DPoP-Nonce", "")
+            return self._page(pages.shell(sign_in, request.scope["path"], nonce=nonce))
         content = page.make(self._service, self._call(request, page, params))
         return self._page(content, media_type=page.media_type)
 

@@ -128,9 +128,10 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
     )
 
 
-def shell(sign_in: SignIn, path: str, *, page: str = "shell") -> bytes:
-    """Return the page that signs people in, whatever they asked for."""
-    return small_pages.shell(layout_of(sign_in, path, page=page, title="Export Center"))
+def shell(sign_in: SignIn, path: str, *, page: str = "shell", nonce: str = "") -> bytes:
+    """Return the page that signs people in, whatever they asked for; ``nonce`` is for the proof that it makes."""
+    layout = layout_of(sign_in, path, page=page, title="Export Center")
+    return small_pages.shell(replace(layout, auth=sign_in.told(nonce)))
 
 
 def refusal(sign_in: SignIn | None, path: str, problem: Problem, trace: str) -> bytes:

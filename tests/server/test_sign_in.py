@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -87,13 +88,22 @@ def opened(
     known = Authenticator(auth, find_key=JwksCache(fetcher(auth.jwks_uri)).find, replays=MemoryReplays())
     doors = {"authenticate": Doors(Gate(known)), "sign_in": SignIn(auth=auth, client="viewer", scopes=SCOPES)}
     with (
-        issuer,
+        ending(issuer),
         serving(evidence_home, tmp_path_factory.mktemp("people"), port=port, **doors) as running,
         chromium(counterpart("chromium")) as browser,
     ):
         running.http.headers["Authorization"] = "test"
         yield Open(running, told["issuer"], browser)
-        issuer.terminate()
+
+
+@contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """End a program afterwards, whatever happened."""
+    with process:
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def sign_in(page: Any, name: str) -> None:
@@ -203,6 +213,11 @@ def test_a_foreign_run_is_not_there(opened: Open, tab: Watched) -> None:
     page.goto(f"{opened.url}/runs/{run}/")
     sign_in(page, "eve")
     page.get_by_role("heading", name="There is nothing here").wait_for()
+    before = len(tab.said)
+    page.reload()
+    page.get_by_role("heading", name="There is nothing here").wait_for()
+    # One answer that is 404: the proof had its nonce from the page.
+    assert len(tab.said) == before + 1, tab.said
     for path in (f"/bundles/{run}/", f"/bundles/{run}/export.json", f"/api/export/runs/{run}/events"):
         assert page.evaluate("async (path) => (await ExportCenter.session.fetch(path)).status", path) == 404
     page.goto(opened.url)

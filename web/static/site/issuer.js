@@ -17,7 +17,11 @@
 
   /** Returns the maker of proofs, which remembers the nonces that servers give. */
   async function proofs() {
-    handle ??= library().DPoP(client(), await EC.keeping.keyPair());
+    if (handle) return handle;
+    handle = library().DPoP(client(), await EC.keeping.keyPair());
+    // The page brought the service's nonce: without it, the first request of every page would be refused.
+    const { nonce } = EC.page.auth;
+    if (nonce) handle.cacheNonce(new Response(null, { headers: { "DPoP-Nonce": nonce } }), new URL(location.href));
     return handle;
   }
 
