@@ -127,6 +127,7 @@ def test_tables_are_kept_as_they_are_shown_and_a_part_says_that_it_is_one(browse
 def test_a_link_to_a_filtered_and_sorted_table_shows_it_so(browser: Any, many: Path) -> None:
     page = shown(browser, many)
     page.fill("#filter", "data")
+    assert page.evaluate("history.length") == 2  # typing is no place to go back to; about:blank is the first
     page.get_by_role("button", name="Size").click()
     page.get_by_role("button", name="Size").click()
     other = browser.new_context().new_page()

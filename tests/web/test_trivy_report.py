@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.trivy_report import EXAMPLES, LONGEST, OTHER, REASONS, Example, read
+from web.trivy_report import EXAMPLES, LARGEST, LONGEST, OTHER, REASONS, Example, read
 from web.trivy_section import WORDS, trivy_section
 
 REPORT: dict[str, Any] = {
@@ -69,6 +69,7 @@ SENTENCES = {
     "no list at all is not an empty one": (b"{}", "What could not be expressed is not known here."),
     "not JSON": (b"\xff", "What could not be expressed is not known here."),
     "not an object": (b"[]", "What could not be expressed is not known here."),
+    "more than is read": (b" " * (LARGEST + 1), "What could not be expressed is not known here."),
     "nested beyond reason": (b"[" * 100_000, "What could not be expressed is not known here."),
 }
 
