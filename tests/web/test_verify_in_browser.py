@@ -6,12 +6,14 @@ import base64
 import json
 import random
 import subprocess
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import zstandard
 
+from bundle.envelope import FIRST, LAST
 from bundle.errors import UnreadableError, VerificationError
 from bundle.keys import load_public_key
 from bundle.verify import verify
@@ -25,12 +27,13 @@ from tests.web.tampering import (
     other_half,
     other_statement,
     replaced,
+    sealed,
     signed,
     write,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +43,9 @@ DATA = "data/advisories.jsonl.zst"
 README = "README.md"
 FLIPS = 150
 """Random single bits that are turned in each layout."""
+
+ODDITIES = 200
+"""Fields of export.json that are given another value."""
 
 pytestmark = pytest.mark.counterpart
 
@@ -390,6 +396,41 @@ def test_bundles_that_were_signed_like_this_are_judged_alike(
     write(compared.folder / cases[-1].name, other_statement(signed(example, signer), signer))
     expected[cases[-1].name] = Verdict("failed", 4, "provenance.dsse.json")
     assert differing(compared(cases), expected) == {}
+
+
+ODD: tuple[Any, ...] = (
+    *(None, True, 0, -1, 2**53, 1.5, 1e20, "", "x", "\u00fc\u2028", [], {}, [1], {"__proto__": 1}),
+    *("0" * 64, "A" * 64, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.1Z\n", 2**53 - 1),
+)
+"""Values that a field of export.json may have or not."""
+
+
+def places(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to every value inside of another, keys and positions."""
+    for step in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield (*before, step)
+        yield from places(value[step], (*before, step))
+
+
+def with_value(value: Any, way: tuple[Any, ...], new: Any) -> bytes:
+    """Return a copy of a value as JSON, sorted and without white space, with another value somewhere inside."""
+    found = json.loads(json.dumps(value))
+    reduce(lambda inside, step: inside[step], way[:-1], found)[way[-1]] = new
+    return json.dumps(found, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def test_whatever_stands_in_export_json_is_judged_alike(compared: Compared, example: Members) -> None:
+    signer, values = new_signer("ed25519"), json.loads(dict(example)["export.json"])
+    payload = [(name, data) for name, data in example if name not in {*FIRST, *LAST}]
+    choices = [(way, new) for way in places(values) for new in ODD]
+    cases = []
+    for number, (way, new) in enumerate(random.Random(5).sample(choices, ODDITIES)):
+        name = f"{number} {'.'.join(map(str, way))}.tar.zst".replace("/", "_")
+        write(compared.folder / name, sealed(with_value(values, way, new), payload, signer))
+        cases.append(Case(name, signer.public.pem))
+    found = compared(cases)
+    assert {name: both for name, both in found.items() if both[0] != both[1]} == {}
+    assert len(set(found.values())) > 1
 
 
 @pytest.mark.parametrize("algorithm", ["ecdsa-p256-sha256", "ed25519"])
