@@ -4,6 +4,7 @@
   const EC = (globalThis.ExportCenter ??= {});
   /** More rows than anybody reads; what is beyond is said, never silently left out. */
   const MOST = 20_000;
+  /** Rows are drawn so often while they come in, in milliseconds; more seldom when there are many. */
   const EVERY = 120;
 
   /** What a table says of a hit; the record itself is read again when it is opened. */
@@ -78,7 +79,7 @@
         if (signal.aborted) return false;
         if (this.rows.length >= MOST) return false;
         this.rows.push(row(hit));
-        if (performance.now() - drawn > EVERY) drawn = this.draw();
+        if (performance.now() - drawn > EVERY + this.rows.length / 20) drawn = this.draw();
       }
       return true;
     }

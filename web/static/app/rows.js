@@ -25,6 +25,13 @@
     return found;
   }
 
+  /** Read some rows for a filter that may come; returns the place of the next one. */
+  function warm(rows, columns, from, count) {
+    const end = Math.min(rows.length, from + count);
+    for (let place = from; place < end; place++) haystack(columns, rows[place]);
+    return end;
+  }
+
   const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
   /** Return the rows that have every word of `query.words` and the value of every facet, in their order. */
@@ -99,5 +106,5 @@
     return `${id}-${note ? `filtered-${shown}-of-${total}` : `all-${total}`}.${ending}`;
   }
 
-  EC.rows = { textOf, valueOf, filter, sort, counts, said, csv, json, fileName };
+  EC.rows = { textOf, valueOf, warm, filter, sort, counts, said, csv, json, fileName };
 })();

@@ -7,6 +7,9 @@
   const NARROW = "(max-width: 44rem)";
   const HEIGHT = { wide: 40, narrow: 68 };
 
+  const WARMED = 1_000;
+  const idle = (act) => (globalThis.requestIdleCallback ? requestIdleCallback(act) : setTimeout(act, 50));
+
   class Table {
     constructor(options) {
       this.options = { unit: "rows", state: true, facets: true, exports: true, ...options };
@@ -19,6 +22,19 @@
       this.build();
       this.listen();
       this.readState();
+      this.warm();
+    }
+
+    /** Get ready for the first filter while nothing else is to be done, so that it answers at once. */
+    warm() {
+      const { all } = this;
+      let place = 0;
+      const step = () => {
+        if (this.all !== all || place >= all.length) return;
+        place = EC.rows.warm(all, this.columns, place, WARMED);
+        idle(step);
+      };
+      if (all.length > WARMED) idle(step);
     }
 
     key(name) {
@@ -109,6 +125,7 @@
       const { scrollTop } = this.view;
       const { active } = this;
       this.all = rows;
+      this.warm();
       this.readState();
       this.active = Math.min(active, this.shown.length - 1);
       this.view.scrollTop = scrollTop;
