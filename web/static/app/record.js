@@ -22,7 +22,7 @@
 
   /** Join the lines of paragraphs that were only broken to fit a width; lists, code and tables stay as they are. */
   function flowing(text) {
-    const kept = /^(\s|[-*+|#>`~]|\d+[.)])/;
+    const kept = /^(\s|[-*+|#>\x60~]|\d+[.)])/;
     const join = (part) => (part.split("\n").some((line) => kept.test(line)) ? part : part.replaceAll("\n", " "));
     return text.replaceAll("\r\n", "\n").split(/\n{2,}/).map(join).join("\n\n");
   }
