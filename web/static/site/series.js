@@ -44,8 +44,8 @@
     ];
   }
 
-  /** Where a single bundle would leave an axis without a length, give it some. */
-  const wide = (low, high) => (low === high ? [low - DAY, high + DAY] : [low, high]);
+  /** From the first bundle to the last; where there is one only, a day around it. The library would take years. */
+  const wide = (times) => (times[0] === times.at(-1) ? [times[0] - DAY, times[0] + DAY] : [times[0], times.at(-1)]);
   const fromZero = (low, high) => [0, high > 0 ? high * 1.08 : 1];
 
   function options(measure, rows, width, told) {
@@ -55,7 +55,7 @@
       padding: [null, 40, null, null],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 8 } },
-      scales: { x: { time: true, range: (plot, low, high) => wide(low, high) }, y: { range: (plot, low, high) => fromZero(low, high) } },
+      scales: { x: { time: true, range: (plot) => wide(plot.data[0]) }, y: { range: (plot, low, high) => fromZero(low, high) } },
       axes: axes(measure),
       series: [{}, { stroke: colour("fill"), width: 2, points: { show: rows.length < 200, size: 6, fill: colour("fill") } }],
       hooks: { setCursor: [(plot) => told(rows[plot.cursor.idx])] },
