@@ -140,8 +140,8 @@ def _details(run: Mapping[str, Any]) -> list[str]:
     if run["status"] != "failed":
         return []
     error = run["error"]
-    said = [json.dumps(each, ensure_ascii=False, sort_keys=True) for each in error["details"]]
-    return [f"errorCode {run['errorCode']}, {error['code']}", *map(visible, said)]
+    said = (json.dumps(each, ensure_ascii=False, sort_keys=True) for each in error["details"])
+    return [visible(each) for each in (f"errorCode {run['errorCode']}, {error['code']}", *said)]
 
 
 def _stages(facts: RunFacts) -> tuple[Stage, ...]:
