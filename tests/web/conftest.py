@@ -28,6 +28,8 @@ from web.facts import BundleFacts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.web.world import World
+
 HOSTILE = '"><script src="https://evil.example/x.js"></script>\u202e`<img onerror=alert(1)>\n# {{ 7*7 }} \ud800'
 
 
@@ -228,3 +230,12 @@ def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
         chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, sample_evidence: Path) -> Iterator[World]:
+    """A service, a static site and an extracted bundle, all of the same real evidence."""
+    from tests.web.world import made
+
+    with made(tmp_path_factory.mktemp("world"), sample_evidence) as found:
+        yield found
