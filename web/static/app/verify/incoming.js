@@ -3,7 +3,9 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const V = (EC.verifying ??= {});
+  /** Bytes that are read at once: of a file, and of a server, which counts requests. */
   const PIECE = 2 << 20;
+  const FROM_SERVER = 8 << 20;
 
   /** Wait for bytes, but not longer than the signal lets; what cannot be read is no fault of the bundle. */
   async function readable(promise, signal) {
@@ -29,12 +31,13 @@
      */
     constructor(source, signal) {
       Object.assign(this, { source, signal, offset: 0, ahead: new Uint8Array(0), asked: 0, next: null });
+      this.piece = source.kind === "url" ? FROM_SERVER : PIECE;
       this.next = this.fetch();
     }
 
     fetch() {
       const start = this.asked;
-      this.asked = Math.min(start + PIECE, this.source.size);
+      this.asked = Math.min(start + this.piece, this.source.size);
       if (start === this.asked) return Promise.resolve(new Uint8Array(0));
       const answer = this.source.read(start, this.asked, { signal: this.signal });
       // Whoever asks for it gets the error; until then nobody else should.
