@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection
 
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _WORD = re.compile("[0-9a-z\x80-\U0010ffff]{2,}")
@@ -42,21 +42,9 @@ def purl_without_version(purl: str) -> str:
     return base[:slash] + name if at and name else base
 
 
-def purl_terms(purl: str) -> Iterator[str]:
-    """Yield a package URL as it is, and without version, qualifiers and subpath."""
-    known = folded(purl)
-    yield known
-    yield purl_without_version(known)
-
-
 def term_hash(term: str) -> int:
     """Return the number that stands for a term: the CRC-32 of its UTF-8 bytes."""
     return zlib.crc32(term.encode())
-
-
-def term_hashes(terms: Iterable[str]) -> list[int]:
-    """Return what stands for some terms, sorted, each once."""
-    return sorted({zlib.crc32(term.encode()) for term in terms})
 
 
 @dataclass(frozen=True)
