@@ -18,7 +18,7 @@
   const SLACK = 1024;
   /** Compressed bytes that are fetched at once, and those that are decompressed between two turns of the page. */
   const FETCH = 512 << 10;
-  const STEP = 32 << 10;
+  const STEP = 16 << 10;
   const NEWLINE = 10;
   const tables = new WeakMap();
 

@@ -12,7 +12,7 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const encoder = new TextEncoder();
-  const LONG = 12;
+  const LONG = 8;
 
   /** The browser's own digest exists in secure contexts only; over plain http the vendored one does the same. */
   async function sha256(bytes) {
