@@ -9,8 +9,8 @@ the load average stands beside them.
 * paint: navigation to first contentful paint of the bundle's page, over HTTP and from a file.
 * answer: the longest of the events of one action, from the input to the next frame, as Event Timing has it: to open
   the search and type, and in a table of many runs to filter, sort and scroll.
-* memory: what the tab's process holds by itself, at its peak, less what it held before: during a search, while a record
-  opens, and while the whole bundle is verified from a file.
+* memory: what the processes of pages hold by themselves, one tab and a spare one, at their peak: during a search, while
+  a record opens, and while the whole bundle is verified from a file.
 * moved: bytes of the archive that a server sent to open one record by its address.
 * weight: the bundle's page, its style and scripts, without data.
 """
@@ -50,6 +50,12 @@ RECORD = "BENCH-{:010d}"
 SHIPPED = ("style.css", "viewer.js", "vendor.js")
 BARS = {"paint": 1_500.0, "answer": 100.0, "memory": 300.0, "moved": 2_000.0, "weight": 500.0}
 """What a line's figure must stay under, by the first word of its name: milliseconds, megabytes, kilobytes."""
+
+SHOWN = {
+    "search": r'#records-here [role=status]:text-matches("^(?!Reading).* read\\.$")',
+    "record": "#records-here h3",
+}
+"""What is there when a search is over, or a record open."""
 
 UNITS = {"paint": "ms", "answer": "ms", "memory": "MB", "moved": "kB", "weight": "kB"}
 WATCH = """globalThis.longest = 0;
@@ -236,46 +242,44 @@ def _longest(page: Any, act: Any) -> float:
 
 def memory(browser: Any, places: Places) -> Iterator[tuple[str, float]]:
     """Yield the peaks of what the tab's process holds."""
-    with _tab(browser) as page, _peak(browser) as peak:
-        page.goto(f"{places.url}/one/{PAGE}#q=overflow")
-        page.locator("#records-here [role=status]:has-text('read.')").wait_for()
-        yield "search", peak()
-        page.goto(f"{places.url}/one/{PAGE}#record={RECORD.format(places.records // 2)}")
-        page.locator("#records-here h3").first.wait_for()
-        yield "record", peak()
-    with _tab(browser) as page, _peak(browser) as peak:
+    for name, state in {"search": "q=overflow", "record": f"record={RECORD.format(places.records // 2)}"}.items():
+        with _tab(browser) as page:
+            page.goto(f"{places.url}/one/{PAGE}")
+            with _peak(browser) as peak:
+                page.evaluate("(state) => { location.hash = state; }", state)
+                page.locator(SHOWN[name]).first.wait_for()
+                yield name, peak()
+    with _tab(browser) as page:
         page.goto(f"{places.url}/one/verify.html")
         page.set_input_files("#verify-choose input:not([webkitdirectory])", places.archive)
         page.fill("#trusted-pem", places.key.read_text())
-        page.click("#verify-actions .main:enabled")
-        page.locator("#verify-verdict").wait_for()
+        with _peak(browser) as peak:
+            page.click("#verify-actions .main:enabled")
+            page.locator("#verify-verdict").wait_for()
+            yield "verification", peak()
         said = page.inner_text("#verify-verdict")
         if not said.startswith("Verified"):
             raise SystemExit(f"the bundle was not verified: {said}")
-        yield "verification", peak()
 
 
 @contextmanager
 def _peak(browser: Any) -> Iterator[Any]:
-    """Watch the process of the one tab there is; yield what returns the most it held by itself, in megabytes."""
+    """Watch the processes of pages, of which one has a tab; yield what returns the most they held, in megabytes."""
     told = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
-    (number,) = _newest(told["processInfo"])
+    numbers = [each["id"] for each in told["processInfo"] if each["type"] == "renderer"]
     held, over = [0.0], threading.Event()
 
     def watch() -> None:
         while not over.wait(0.02):
-            held.append(_private(number))
+            held.append(sum(map(_private, numbers)))
 
     thread = threading.Thread(target=watch)
     thread.start()
-    yield lambda: max(held)
-    over.set()
-    thread.join()
-
-
-def _newest(processes: list[dict[str, Any]]) -> list[int]:
-    """Return the renderer that was started last, whose tab was just opened."""
-    return sorted(each["id"] for each in processes if each["type"] == "renderer")[-1:]
+    try:
+        yield lambda: max(held)
+    finally:
+        over.set()
+        thread.join()
 
 
 def _private(number: int) -> float:

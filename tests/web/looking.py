@@ -11,6 +11,9 @@ AXE = Path(__file__).parent / "node" / "node_modules" / "axe-core" / "axe.min.js
 PICTURES = Path(__file__).resolve().parents[1] / "actual" / "viewer"
 """Where pictures of pages are kept, for people to look at."""
 
+DONE = r'[role=status]:text-matches("^(?!Reading).* read\\.$")'
+"""What a search says when it is over."""
+
 
 def picture(page: Any, sentence: str) -> None:
     """Keep a picture of the whole page."""

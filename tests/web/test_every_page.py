@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from tests.server.watching import watched
-from tests.web.looking import AXE, picture, sideways, violations
+from tests.web.looking import AXE, DONE, picture, sideways, violations
 
 if TYPE_CHECKING:
     from tests.web.world import World
@@ -38,9 +38,7 @@ class View(NamedTuple):
 PAGES = {
     "the overview": View("index.html", "#runs-place input"),
     "a bundle": View("bundles/{everything}/index.html", "#records-here button"),
-    "a search": View(
-        "bundles/{everything}/index.html#q=drupal", "#records-here [role=status]:has-text('read.')", "#records"
-    ),
+    "a search": View("bundles/{everything}/index.html#q=drupal", f"#records-here {DONE}", "#records"),
     "a record": View("bundles/{everything}/index.html#record={record}", "#records-here .opened h3", "#records"),
     "a profile": View("profiles/json-policy/index.html", "h1"),
     "a comparison": View("compare.html?a={crates}&b={everything}", "#compare table"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.server.watching import watched
-from tests.web.looking import picture
+from tests.web.looking import DONE, picture
 from tests.web.tampering import Members, as_tar, flipped, members_of, new_signer, replaced, signed
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_a_record_is_reached_from_the_overview_by_whatever_is_known_of_it(browse
         for sentence, query in KNOWN.items():
             page.fill("#search", query)
             page.press("#search", "Enter")
-            page.locator("#records-here [role=status]:has-text('read.')").wait_for()
+            page.locator(f"#records-here {DONE}").wait_for()
             assert page.locator("#records-here").get_by_role("link", name=RECORD).count() == 1, sentence
             assert page.url.partition("#q=")[2], sentence
         page.locator("#records-here").get_by_role("link", name=RECORD).click()

@@ -121,9 +121,10 @@
     }
   }
 
-  /** The archive that a bundle's page is about, read over HTTP. */
+  /** The archive that a bundle's page is about, read over HTTP: as it is there now, not as the browser kept it. */
   function fromAddress({ url, bytes }, signal) {
-    const fetch = (...request) => (EC.session ? EC.session.fetch(...request) : globalThis.fetch(...request));
+    const ask = (...request) => (EC.session ? EC.session.fetch(...request) : globalThis.fetch(...request));
+    const fetch = (address, options) => ask(address, { ...options, cache: "no-store" });
     return EC.source.fromUrl(new URL(url, location.href).href, { fetch, size: bytes ?? undefined, signal });
   }
 
