@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundle import search
 from bundle.frames import cut
-from bundle.terms import purl_terms, term_hash, words
+from bundle.terms import purl_without_version, term_hash, words
 from tests.bundle import conftest as builder
 from tests.bundle.conftest import Made, make, record
 
@@ -46,7 +46,12 @@ def terms_of(line: dict[str, Any]) -> set[str]:
     purls += [package["purl"] for package in packages]
     identifiers = [line["envelope"]["id"], *content["aliases"], *names]
     texts = [word for text in (content["summary"], *names) for word in words(text)]
-    return {*(each.lower() for each in identifiers), *texts, *(term for purl in purls for term in purl_terms(purl))}
+    return {
+        *(each.lower() for each in identifiers),
+        *texts,
+        *(each.lower() for each in purls),
+        *(purl_without_version(each.lower()) for each in purls),
+    }
 
 
 def searchable(lines: list[dict[str, Any]]) -> dict[str, bytes]:

@@ -190,6 +190,24 @@ def test_a_member_that_stands_where_another_should_is_told(
     assert found == len(b"# A bundle\n")
 
 
+def test_the_bundle_in_a_folder_is_found_or_it_is_said_why_not(read: Callable[..., Any]) -> None:
+    found = read(
+        """
+        const outcome = async (...paths) => {
+          const files = paths.map((path) => Object.assign(new Blob(["{}"]), { name: path.split("/").pop(), webkitRelativePath: path }));
+          return attempt(async () => [...ExportCenter.source.fromFolder(files).files.keys()]);
+        };
+        return [
+          await outcome("a/export.json", "a/data/x", "a/data/export.json"), await outcome("a/b/export.json", "a/other"),
+          await outcome("a/b/export.json", "a/c/export.json"), await outcome("a/bundle.tar.zst"), await outcome(),
+        ].map(({ found, error }) => found ?? error.message);
+        """
+    )
+    assert found[:2] == [["export.json", "data/x", "data/export.json"], ["export.json"]]
+    assert "several bundles, as a/b/export.json and a/c/export.json" in found[2]
+    assert ["no bundle" in each for each in found[3:]] == [True, True]
+
+
 def test_whoever_gives_up_takes_nothing_from_others(read: Callable[..., Any], tmp_path: Path, signer: Signer) -> None:
     found = read(
         """

@@ -224,17 +224,18 @@ def test_a_frame_that_no_page_can_hold_is_told_as_skipped(
 
 def test_bundles_without_a_search_index_say_so(read: Callable[..., Any], tmp_path: Path, signer: Signer) -> None:
     gone = {f"{TERMS}.terms": None, f"{TERMS}.root": None}
-    made = make(tmp_path, signer, lines=[advisory(1)], change=gone)
+    made = make(tmp_path, signer, lines=[advisory(1)], change=gone, tables={"vex": [record(3, kind="vex")]})
     found = read(
         """
         const bundle = await open(input);
         const searched = await attempt(() => all(ExportCenter.search.search(bundle, "lodash")));
         const scanned = await all(ExportCenter.search.scan(bundle, { text: "lodash" }));
-        return { available: ExportCenter.search.available(bundle), code: searched.error.code, scanned: scanned.length };
+        const vex = ExportCenter.search.available(bundle, "data/vex.jsonl.zst");
+        return { vex, available: ExportCenter.search.available(bundle), code: searched.error.code, scanned: scanned.length };
         """,
         str(made.path),
     )
-    assert found == {"available": False, "code": "missing", "scanned": 1}
+    assert found == {"vex": True, "available": False, "code": "missing", "scanned": 1}
 
 
 def test_real_records_are_found_by_everything_that_a_reader_of_them_would_type(

@@ -54,6 +54,9 @@
     const depth = (path) => path.split("/").length;
     const roots = all.filter(({ path }) => path.split("/").pop() === MANIFEST).sort((a, b) => depth(a.path) - depth(b.path));
     if (!roots.length) throw broken("the folder is no bundle: it has no export.json", CHOOSE);
+    if (roots.length > 1 && depth(roots[0].path) === depth(roots[1].path)) {
+      throw broken(`the folder holds several bundles, as ${roots[0].path} and ${roots[1].path}`, "Choose the folder of one of them.");
+    }
     const prefix = roots[0].path.slice(0, -MANIFEST.length);
     const inside = all.filter(({ path }) => path.startsWith(prefix));
     const open = (path) => Promise.reject(broken(`${path} is missing from the folder`, "Extract the bundle again.", "missing"));

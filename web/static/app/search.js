@@ -7,7 +7,7 @@
 //   EC.search.scan(bundle, {text, member, signal, progress})    -> async iterator of Hit
 //       Reads everything. Records in whose id, aliases, purls, packages, title or subject every word of the text occurs,
 //       also inside of words.
-//   EC.search.available(bundle, member) -> whether there is a search index, of one member or of any
+//   EC.search.available(bundle, member) -> whether there is a search index, of one member or of all
 //   EC.search.cost(bundle, member)      -> {frames, bytes}: what a scan reads
 //
 // member     path of one framed member; without it all that have records (evaluations are none), in order
@@ -35,7 +35,7 @@
     return bundle.framed.map((listed) => listed.path).filter((path) => path !== EVALUATIONS);
   }
 
-  const available = (bundle, member) => paths(bundle, member).some((path) => hasTerms(bundle, path));
+  const available = (bundle, member) => paths(bundle, member).length > 0 && paths(bundle, member).every((path) => hasTerms(bundle, path));
 
   /** Return the numbers of the frames that have a term. */
   async function framesOf(index, term, options) {
@@ -129,8 +129,9 @@
 
   async function* search(bundle, query, { member, signal, progress } = {}) {
     const wanted = EC.terms.parseQuery(query);
-    const searched = paths(bundle, member).filter((path) => hasTerms(bundle, path));
-    if (!searched.length) {
+    const searched = paths(bundle, member);
+    // Some of the members would be some of the answer: that would not be told from all of it.
+    if (!searched.length || !searched.every((path) => hasTerms(bundle, path))) {
       const advice = "Look records up by their exact id, or read all of it (EC.search.scan).";
       throw new EC.BundleError("this bundle has no search index", { advice, code: "missing" });
     }
