@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -262,6 +263,58 @@ def test_a_token_is_renewed_without_a_word(opened: Open, tab: Watched, change: s
     page.reload()
     page.get_by_role("heading", name="Runs and bundles").wait_for()
     assert json.loads(page.evaluate("sessionStorage['export-center:token']"))["access"] != before
+
+
+AGE = """() => {
+  const token = JSON.parse(sessionStorage["export-center:token"]);
+  sessionStorage["export-center:token"] = JSON.stringify({ ...token, until: 0 });
+}"""
+
+
+def test_an_issuer_that_is_away_costs_nobody_the_session(opened: Open, tab: Watched) -> None:
+    page = tab.page()
+    page.goto(opened.url)
+    sign_in(page, "ann")
+    page.evaluate(AGE)
+    page.route(f"{opened.issuer}/token", lambda route: route.abort("connectionrefused"))
+    page.reload()
+    page.get_by_text("It cannot be reached. Is it running, and are you connected?").wait_for()
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("heading", name="Runs and bundles").wait_for()
+
+
+FORGE = """() => {
+  const token = JSON.parse(sessionStorage["export-center:token"]);
+  const access = `x.${btoa(JSON.stringify({ sub: "sue" }))}.x`;
+  sessionStorage["export-center:token"] = JSON.stringify({ ...token, access });
+}"""
+
+
+def test_a_tab_takes_what_another_has_renewed_and_nothing_of_somebody_else(opened: Open, tab: Watched) -> None:
+    first, second = tab.page(), tab.page()
+    first.goto(opened.url)
+    sign_in(first, "ann")
+    second.clock.install()
+    second.goto(opened.url)
+
+    def renewals(*, patience: bool) -> int:
+        """Reload the second tab with a token that has run out; return how often the issuer was asked."""
+        before = tab.asked.count(f"{opened.issuer}/token")
+        second.get_by_role("heading", name="Runs and bundles").wait_for()
+        second.evaluate(AGE)
+        if patience:
+            # However busy this machine is, the other tab answers in time.
+            second.clock.pause_at(time.time() + 2)
+        second.reload()
+        second.get_by_role("heading", name="Runs and bundles").wait_for()
+        assert second.inner_text("#session").startswith("ann")
+        return tab.asked.count(f"{opened.issuer}/token") - before
+
+    assert renewals(patience=True) == 0
+    second.clock.resume()
+    first.evaluate(FORGE)
+    assert renewals(patience=False) > 0
 
 
 def test_a_session_that_cannot_be_renewed_ends_with_the_way_back(opened: Open, tab: Watched) -> None:

@@ -9,6 +9,7 @@
   const EC = (window.ExportCenter ??= {});
   const LOCK = "export-center-renewal";
   const UNAUTHORIZED = 401;
+  const PATIENCE = 150; // milliseconds for other tabs to answer
   const channel = EC.page.auth && "BroadcastChannel" in window ? new BroadcastChannel("export-center-session") : null;
 
   /** Thrown when somebody must sign in before this can go on. */
@@ -55,12 +56,24 @@
     return navigator.locks.request(LOCK, async () => {
       const now = token();
       if (now && !isOld(now) && now.access !== refused) return now;
-      const renewed = now && (await EC.issuer.renew(now).catch(() => null));
+      const isOurs = (given) => claims(given).sub === claims(now).sub && given.access !== refused;
+      // What another tab has renewed may not have arrived yet; a refresh token is often good only once.
+      const renewed = now && ((await borrow(isOurs)) ?? (await renew(now)));
       EC.keeping.keep("token", renewed);
       if (!renewed) throw new SignInNeeded("the session is over");
       channel?.postMessage({ token: renewed, subject: claims(renewed).sub });
       return renewed;
     });
+  }
+
+  /** Returns a new token; null when the issuer gives none any more, rather than does not answer. */
+  async function renew(known) {
+    try {
+      return await EC.issuer.renew(known);
+    } catch (error) {
+      if (error.error || error.status) return null;
+      throw error;
+    }
   }
 
   /** Fetches something of this origin, as `fetch` does, for whoever is signed in. */
@@ -93,18 +106,20 @@
     return elsewhere;
   }
 
-  /** Asks other tabs of this origin whether one is signed in, and waits for them a moment. */
-  function borrow() {
+  /** Asks other tabs of this origin for a token that fits, and waits for them a moment. */
+  function borrow(fits = () => true, patience = PATIENCE) {
     return new Promise((resolve) => {
       if (!channel) return resolve(null);
-      const giveUp = setTimeout(resolve, 150, null);
-      channel.addEventListener("message", function heard({ data }) {
-        if (!data.given) return;
+      const end = new AbortController();
+      const giveUp = setTimeout(() => (end.abort(), resolve(null)), patience);
+      const hear = ({ data }) => {
+        if (!data.given || !fits(data.given)) return;
         clearTimeout(giveUp);
-        channel.removeEventListener("message", heard);
+        end.abort();
         EC.keeping.keep("token", data.given);
         resolve(data.given);
-      });
+      };
+      channel.addEventListener("message", hear, { signal: end.signal });
       channel.postMessage({ asked: true });
     });
   }

@@ -7,6 +7,8 @@
   const EC = (window.ExportCenter ??= {});
   const SHELL = "shell";
   const SIGNED_IN = "signed-in";
+  const SOON = 150; // milliseconds until the button to sign in is there
+  const LATE = 5000; // until another tab will not answer any more
 
   const overview = () => `${EC.page.root}index.html`;
 
@@ -59,8 +61,16 @@
     }
   }
 
+  /** Waits for another tab's session; after a moment one can sign in meanwhile. Returns whether there was one. */
+  async function takenOver() {
+    const inviting = setTimeout(invite, SOON);
+    const taken = await EC.session.borrow(undefined, LATE);
+    clearTimeout(inviting);
+    return taken !== null;
+  }
+
   async function open() {
-    if (!EC.session.isSignedIn() && !(await EC.session.borrow())) return invite();
+    if (!EC.session.isSignedIn() && !(await takenOver())) return undefined;
     try {
       const url = location.pathname + location.search;
       show(await parsed(await EC.session.fetch(url, { headers: { Accept: "text/html" } })));
