@@ -365,3 +365,33 @@ def test_frames_that_state_the_impossible_are_refused_before_anything_is_allocat
         "more plain bytes than fit": "limit",
         "frames of another digest": "digest",
     }
+
+
+def test_a_busy_server_is_asked_again_when_it_says_so(read: Callable[..., Any], tmp_path: Path, signer: Signer) -> None:
+    found = read(
+        """
+        const bytes = new Uint8Array(await (await chosen(input)).arrayBuffer());
+        const served = async (refusals, status, headers) => {
+          let asked = 0;
+          const fetch = async (url, { headers: { Range } }) => {
+            if (asked++ < refusals) return new Response("", { status, headers });
+            const [start, end] = Range.slice(6).split("-").map(Number);
+            const body = bytes.slice(start, end + 1);
+            return new Response(body, { status: 206, headers: { "Content-Range": `bytes ${start}-${start + body.length - 1}/${bytes.length}` } });
+          };
+          const outcome = await attempt(async () => {
+            const bundle = await ExportCenter.container.open(await ExportCenter.source.fromUrl("x", { fetch }));
+            return (await ExportCenter.lookup.byId(bundle, "ID-0007")).length;
+          });
+          return [outcome.found ?? outcome.error.code, Math.min(asked, 5)];
+        };
+        return [
+          await served(0), await served(3, 503, { "Retry-After": "0" }), await served(3, 429, { "Retry-After": "0" }),
+          await served(4, 503, { "Retry-After": "0" }), await served(1, 503, { "Retry-After": "60" }), await served(1, 503),
+          await served(1, 500, { "Retry-After": "0" }),
+        ];
+        """,
+        str(make(tmp_path, signer).path),
+    )
+    refused = ["unreadable", 1]
+    assert found == [[1, 1], [1, 4], [1, 4], ["unreadable", 4], refused, refused, refused]

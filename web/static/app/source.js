@@ -16,6 +16,9 @@
   const HEAD = 64 * 1024;
   /** What is read as a whole from a server that knows no ranges. */
   const WHOLE = 32 << 20;
+  /** How often a busy server is asked, and the seconds it may ask to wait. */
+  const ATTEMPTS = 4;
+  const PATIENCE = 10;
   const RANGES = "Use a server that answers range requests, or download the file and drop it on the page.";
 
   const broken = (message, advice, cause) => new EC.BundleError(message, { advice, code: "unreadable", cause });
@@ -109,17 +112,31 @@
     }
   }
 
-  async function asked(source, options) {
-    let response;
+  async function once(source, options) {
     try {
-      response = await source.fetch(source.url, options);
+      return await source.fetch(source.url, options);
     } catch (error) {
       if (error?.name === "AbortError" || options.signal?.aborted) throw error;
       throw broken(`${source.name} cannot be fetched: ${error.message}`, "Check the connection, and try again.", error);
     }
-    if (response.status === 200 || response.status === 206) return response;
-    await response.body?.cancel();
-    throw broken(`${source.name} cannot be fetched: the server answered ${response.status}`, adviceFor(response.status));
+  }
+
+  /** Wait as a busy server asks for: milliseconds, or null when it asks for no wait, or for a long one. */
+  function wait(response) {
+    const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+    return [429, 503].includes(response.status) && seconds >= 0 && seconds <= PATIENCE ? seconds * 1000 : null;
+  }
+
+  async function asked(source, options) {
+    for (let attempt = 1; ; attempt++) {
+      const response = await once(source, options);
+      if (response.status === 200 || response.status === 206) return response;
+      await response.body?.cancel();
+      const pause = attempt < ATTEMPTS ? wait(response) : null;
+      if (pause === null) throw broken(`${source.name} cannot be fetched: the server answered ${response.status}`, adviceFor(response.status));
+      await new Promise((resume) => setTimeout(resume, pause));
+      options.signal?.throwIfAborted();
+    }
   }
 
   function adviceFor(status) {
