@@ -9,8 +9,8 @@ the load average stands beside them.
 * paint: navigation to first contentful paint of the bundle's page, over HTTP and from a file.
 * answer: the longest of the events of one action, from the input to the next frame, as Event Timing has it: to open
   the search and type, and in a table of many runs to filter, sort and scroll.
-* memory: what the processes of pages hold by themselves, one tab and a spare one, at their peak: during a search, while
-  a record opens, and while the whole bundle is verified from a file.
+* memory: what the processes of pages hold by themselves, one tab and a spare one, at their peak: while a search
+  reads twenty frames, while a record opens, and while the whole bundle is verified from a file.
 * moved: bytes of the archive that a server sent to open one record by its address.
 * weight: the bundle's page, its style and scripts, without data.
 """
@@ -52,10 +52,10 @@ BARS = {"paint": 1_500.0, "answer": 100.0, "memory": 300.0, "moved": 2_000.0, "w
 """What a line's figure must stay under, by the first word of its name: milliseconds, megabytes, kilobytes."""
 
 SHOWN = {
-    "search": r'#records-here [role=status]:text-matches("^(?!Reading).* read\\.$")',
+    "search": r'#records-here [role=status]:text-matches("^(?!Reading).* read\\.$| in [2-9]\\d of ")',
     "record": "#records-here h3",
 }
-"""What is there when a search is over, or a record open."""
+"""What is there when a search is over or has read twenty frames, or a record is open."""
 
 UNITS = {"paint": "ms", "answer": "ms", "memory": "MB", "moved": "kB", "weight": "kB"}
 WATCH = """globalThis.longest = 0;

@@ -26,9 +26,9 @@
     const says = (field) => rows.some((row) => row[field]);
     const { size } = EC.dom;
     return [
-      { key: "name", title: "Run or bundle", primary: true, cell: named, width: "minmax(0, 2fr)" },
+      { key: "name", title: "Run or bundle", primary: true, cell: named, width: "minmax(10.25rem, 1.4fr)" },
       { key: "status", title: "Status", facet: true, cell: state, width: "6rem" },
-      profile && { key: "profile", title: "Profile", facet: true, width: "minmax(0, 1fr)" },
+      profile && { key: "profile", title: "Profile", facet: true, width: "minmax(0, 1.2fr)" },
       says("tenant") && { key: "tenant", title: "Tenant", facet: true, wide: true, width: "5.5rem" },
       says("kind") && { key: "kind", title: "Kind", facet: true, wide: true, width: "6rem" },
       { key: "time", title: "Time (UTC)", value: EC.known.timeOf, cell: (row) => moment(EC.known.timeOf(row)), descending: true, width: "9rem" },
