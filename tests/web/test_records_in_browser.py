@@ -182,6 +182,11 @@ def test_an_id_or_an_observation_that_is_not_there_is_said(browser: Any, exporte
         page.wait_for_function(
             "() => /is the observation 000000000000/.test(document.querySelector('.opened').textContent)"
         )
+        for place in ("export.json:0", "data/sboms.jsonl.zst:99", "nowhere"):
+            page.evaluate(f"location.hash = '#browse={place}'")
+            page.wait_for_selector(".reading .wrong")
+            page.evaluate("location.hash = '#'")
+            page.wait_for_selector(".reading .wrong", state="detached")
 
 
 def test_related_records_are_looked_for_when_asked(browser: Any, exported: Exported) -> None:

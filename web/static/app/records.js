@@ -159,7 +159,7 @@
       const [, path, number] = /^(.*):(\d+)$/.exec(state) ?? [null, state, "0"];
       const frame = Number(number);
       await this.run(`${path}, frame ${frame + 1}`, (options) => frameHits(this.bundle, path, frame, options));
-      if (this.shown.browse !== state || !this.bundle.members.has(path)) return;
+      if (this.shown.browse !== state || !this.bundle.framed.some((member) => member.path === path)) return;
       const { length } = await EC.frames.table(this.bundle, path);
       const { h } = EC.dom;
       const step = (label, to) =>
