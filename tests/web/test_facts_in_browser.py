@@ -40,6 +40,59 @@ return { differ: differ.slice(0, 20), seen };
 """
 
 
+CRAFTED = {
+    "openvex": [
+        (
+            '{"statements":[{"vulnerability":{"@id":"https://a/CVE-1","aliases":["GHSA-x"]},"products":[{"identifiers":'
+            '{"purl":"pkg:oci/a@1?x=y"}}]}]}'
+        ),
+        '{"statements":[{"vulnerability":"CVE-2","products":["pkg:oci/b"],"subcomponents":["pkg:npm/c@2#d"]}]}',
+    ],
+    "csaf-vex": [
+        (
+            '{"document":{"title":"T","tracking":{"aliases":["A",7]}},"product_tree":{"branches":[{"category":"product_name",'
+            '"name":"N","branches":[{"product":{"name":"P","product_identification_helper":{"purls":["pkg:rpm/a@1"]}}}]}],'
+            '"relationships":[{"full_product_name":{"name":"R"}}]},"vulnerabilities":[{"ids":[{"text":"I"}]}]}'
+        ),
+    ],
+    "spdx3": [
+        (
+            '{"@graph":[{"type":"SpdxDocument","name":"D","rootElement":["s"]},{"type":"software_Sbom","spdxId":"s",'
+            '"rootElement":["p"]},{"type":"software_Package","spdxId":"p","name":"n","software_packageUrl":"pkg:npm/b@1",'
+            '"externalIdentifier":[{"externalIdentifierType":"packageURL","identifier":"pkg:npm/\U0001f600"},'
+            '{"externalIdentifierType":"purl","identifier":"pkg:npm/\uffee"}]}]}'
+        ),
+    ],
+    "spdx2": [
+        (
+            '{"packages":[{"SPDXID":"x","name":"N","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:a/b"}]}],'
+            '"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"x"}]}'
+        ),
+    ],
+    "cyclonedx": [
+        '{"metadata":{"component":{"name":"n","version":"1","components":[{"name":"m"}]}},"components":[{}]}'
+    ],
+    "grype-json": [
+        '{"source":{"target":{"imageID":"sha256:1"}},"matches":[{"vulnerability":{"id":"CVE-1"},"artifact":{"name":"n"}}]}'
+    ],
+    "sarif": ['{"runs":[{"tool":{"driver":{}},"results":[{"rule":{"id":"R"}},{"ruleId":""}]}]}'],
+    "trivy-json": ['{"ArtifactName":"a","Results":[{"Secrets":[{"PkgName":"s"}],"Packages":[{"Name":"p"}]}]}'],
+    "cve5": ['{"containers":{"cna":{"title":"\u0130 T","affected":[{"product":"P","packageName":"Q"}]},"adp":[7]}}'],
+    "osv+yaml": [
+        '{"summary":"S","aliases":["A",1.10],"affected":[{"package":{"name":"@a/b","purl":"pkg:npm/%40a/b@1"}}]}'
+    ],
+}
+ANYTHING = ["null", "[]", '"text"', '{"id":7,"affected":{},"statements":[[]],"matches":null,"packages":[{"name":[]}]}']
+
+
+def test_crafted_documents_have_the_same_terms_in_the_browser(in_node: Callable[..., Any]) -> None:
+    cases = [(name, content) for name, contents in CRAFTED.items() for content in (*contents, *ANYTHING)]
+    lines = [f'{{"content":{content},"format":"{name}/1","id":"ID"}}' for name, content in cases]
+    found = in_node("return input.map((line) => [...ExportCenter.terms.of(JSON.parse(line))].sort())", lines)
+    for case, line, terms in zip(cases, lines, found, strict=True):
+        assert set(terms) == described(line.encode()).terms, case
+
+
 @pytest.fixture(scope="session")
 def sample_rows(sample_evidence: Path) -> list[Row]:
     """Return what ingest makes of every sample document that is evidence."""
