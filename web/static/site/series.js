@@ -3,6 +3,8 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const HEIGHT = 200;
+  /** Values that go on paper; more of them are kept as CSV or JSON. */
+  const PRINTED = 200;
   const HOUR = 3_600;
   const DAY = 86_400;
   const KEY = "series";
@@ -97,7 +99,7 @@
       { key: "bytes", title: "Size", number: true, text: (row) => size(row.bytes ?? 0), descending: true, width: "7rem" },
     ];
     const made = EC.table.create({ id: KEY, caption: "The values of both charts", columns, rows, unit: "bundles", sort: "-time", state: false });
-    return h("details", { class: "values" }, h("summary", {}, "The same values in a table"), made.element);
+    return h("details", { class: rows.length > PRINTED ? "values long" : "values" }, h("summary", {}, "The same values in a table"), made.element);
   }
 
   function show(place, rows) {
