@@ -45,6 +45,9 @@ HERE = Path(__file__).resolve().parent
 PATIENCE = 300
 """Seconds that one thing may take."""
 
+KEYS = 100
+"""Milliseconds between the keys of somebody who types fast: 120 words a minute."""
+
 READING = 2_000
 """Milliseconds that a reader looks at a page before anything is typed."""
 
@@ -221,19 +224,23 @@ def answer(browser: Any, places: Places) -> Iterator[tuple[str, float]]:
         page.goto(f"{places.url}/one/{PAGE}")
         page.locator("#records").scroll_into_view_if_needed()
         page.locator("#search").wait_for()
-        yield from _answered(page, "search: open and type", lambda: page.type("#search", "overflow"), acts=8)
+        yield from _answered(
+            page, "search: open and type", lambda: page.type("#search", "overflow", delay=KEYS), acts=8
+        )
         yield from _answered(page, "search: begin", lambda: page.press("#search", "Enter"))
     with _tab(browser) as page:
         page.goto(f"{places.url}/many/index.html")
         page.locator("#runs-words").wait_for()
         page.wait_for_timeout(READING)
-        yield from _answered(page, "many runs: filter", lambda: page.type("#runs-words", "weekly 01"), acts=9)
+        yield from _answered(
+            page, "many runs: filter", lambda: page.type("#runs-words", "weekly 01", delay=KEYS), acts=9
+        )
         yield from _answered(
             page, "many runs: sort", page.locator("#runs-grid").get_by_role("button", name="Size").click
         )
         page.fill("#runs-words", "")
         page.focus("#runs-grid")
-        down = lambda: [page.keyboard.press("PageDown") for _ in range(20)]  # noqa: E731 - one line of many alike
+        down = lambda: [page.keyboard.press("PageDown", delay=KEYS) for _ in range(20)]  # noqa: E731 - one line of many alike
         yield from _answered(page, "many runs: scroll", down, acts=20)
 
 
