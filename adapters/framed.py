@@ -111,9 +111,11 @@ class FramedWriter:
         """Close the last frame and write the index; return the data member and its index members."""
         if self._open_bytes:
             self._submit()
+        settled = self._pool.submit(self._search.settle) if self._search else None
         # While the last frames are being compressed.
         write_index(self._spill.sorted_pages(), self._indexes["pages"], self._indexes["root"], self._pool)
-        if self._search:
+        if self._search and settled:
+            settled.result()
             self._search.write(self._found["terms"], self._found["root"], self._pool)
         self._drain(0)
         file = self._out.member(self._path, ZSTD_JSON_LINES)
