@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from web.figures import number, size, visible
 from web.run_words import PHASES, Said, duration, say, status_words, utc
+from web.selection_words import selectors
 from web.stated import Fact
 from web.templating import render as fill
 
@@ -170,7 +171,7 @@ def _facts(run: Mapping[str, Any]) -> tuple[Fact, ...]:
     told = {
         "Profile": f"{visible(run['profileId'])}, revision {number(run['profileRevision'])}",
         "Profile commit": visible(run["profileCommit"] or "not from a git repository"),
-        "Selectors": visible(json.dumps(run["selectors"], ensure_ascii=False, sort_keys=True)),
+        "Selectors": _asked(run["selectors"]),
         "Policy snapshot": visible(run["policySnapshotId"] or "none"),
         "Priority": visible(run["priority"]),
         "Created": utc(visible(run["createdAt"])),
@@ -180,3 +181,10 @@ def _facts(run: Mapping[str, Any]) -> tuple[Fact, ...]:
         "Trace": visible(run["submissionTraceId"]),
     }
     return tuple(Fact(name=name, value=value) for name, value in told.items())
+
+
+def _asked(stated: Mapping[str, Any]) -> str:
+    """Return selectors in one line of words, with every value that a page lists."""
+    restricting = [each for each in selectors(dict(stated)) if each.restricts]
+    texts = (f"{each.name}: {', '.join(each.values + each.rest)}" for each in restricting)
+    return "; ".join(texts) or "none: everything that the profile asks for"

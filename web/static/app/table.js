@@ -203,7 +203,9 @@
     say() {
       const { number } = EC.dom;
       const [shown, total] = [this.shown.length, this.all.length].map(number);
-      this.count.textContent = this.note ? `${shown} of ${total} ${this.options.unit}` : `${total} ${this.options.unit}`;
+      const { unit } = this.options;
+      const counted = this.all.length === 1 ? unit.replace(/ies$/, "y").replace(/s$/, "") : unit;
+      this.count.textContent = this.note ? `${shown} of ${total} ${counted}` : `${total} ${counted}`;
       this.none.hidden = this.shown.length > 0;
       this.view.hidden = !this.shown.length;
       this.grid.setAttribute("aria-rowcount", this.shown.length + 1);
