@@ -113,6 +113,31 @@ def test_filter_facet_and_order_stand_in_the_address_and_come_back_from_it(brows
         assert page.locator("#many output").text_content() == "6\u202f667 of 20\u202f000 records"
 
 
+SHARED = """
+() => {
+  globalThis.requestIdleCallback = (act) => act();
+  const rows = Array.from({ length: 3000 }, (_, place) => ({ id: `run-${place}`, who: `user-${place}` }));
+  const id = { key: "id", title: "Id", primary: true };
+  const who = { key: "who", title: "Who", hidden: true, words: true };
+  const made = [["without", [id]], ["with", [id, who]]].map(([name, columns]) =>
+    ExportCenter.table.create({ id: name, caption: name, unit: "runs", rows, columns, state: false }).element);
+  document.getElementById("records-here").replaceChildren(...made);
+}
+"""
+"""Two tables of the same rows that read them at once, long before anything is typed: one has a hidden column."""
+
+
+def test_words_of_hidden_columns_are_found_in_long_tables_and_other_tables_of_the_same_rows_keep_theirs(
+    browser: Any, place: str
+) -> None:
+    with showing(browser, place) as page:
+        page.evaluate(SHARED)
+        page.fill("#with-words", "user-2950")
+        page.fill("#without-words", "user-2950")
+        assert page.locator("#with output").text_content() == "1 of 3\u202f000 runs"
+        assert page.locator("#without output").text_content() == "0 of 3\u202f000 runs"
+
+
 def test_what_is_exported_is_what_is_shown_and_says_what_is_not(browser: Any, place: str) -> None:
     with showing(browser, place, "#many.kind=vex&many.q=cve-2024-19&many.sort=-bytes") as page:
         files = {}

@@ -4,6 +4,7 @@
   const EC = (globalThis.ExportCenter ??= {});
   const FORMULA = /^[=+\-@\t\r]/;
   const collator = new Intl.Collator("en", { numeric: true });
+  // By columns, then by row: tables share rows, and each finds its own columns' words in them.
   const haystacks = new WeakMap();
 
   /** What a column says of a row, as text: `text(row)`, else the value. */
@@ -16,11 +17,13 @@
   const valueOf = (column, row) => (column.value ? column.value(row) : row[column.key]);
 
   function haystack(columns, row) {
-    let found = haystacks.get(row);
+    const known = haystacks.get(columns) ?? new WeakMap();
+    haystacks.set(columns, known);
+    let found = known.get(row);
     if (found === undefined) {
       const values = columns.flatMap((column) => [textOf(column, row), valueOf(column, row)]);
       found = values.join("\n").toLowerCase();
-      haystacks.set(row, found);
+      known.set(row, found);
     }
     return found;
   }

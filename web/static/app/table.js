@@ -14,6 +14,7 @@
     constructor(options) {
       this.options = { unit: "rows", state: true, facets: true, exports: true, ...options };
       this.columns = options.columns.filter((column) => !column.hidden);
+      this.searched = options.columns.filter((column) => !column.hidden || column.words);
       this.within = null;
       this.all = options.rows ?? [];
       this.shown = this.all;
@@ -31,7 +32,7 @@
       let place = 0;
       const step = () => {
         if (this.all !== all || place >= all.length) return;
-        place = EC.rows.warm(all, this.columns, place, WARMED);
+        place = EC.rows.warm(all, this.searched, place, WARMED);
         idle(step);
       };
       if (all.length > WARMED) idle(step);
@@ -180,8 +181,7 @@
       const name = this.query.sort.replace(/^-/, "");
       const column = this.columns.find((one) => one.key === name);
       const inside = this.within ? this.all.filter(this.within.test) : this.all;
-      const searched = this.options.columns.filter((one) => !one.hidden || one.words);
-      const found = EC.rows.filter(inside, searched, this.query);
+      const found = EC.rows.filter(inside, this.searched, this.query);
       this.shown = column ? EC.rows.sort(found, column, this.query.sort.startsWith("-")) : found;
       const said = EC.rows.said(this.query, this.columns, this.shown.length, this.all.length, this.within?.note);
       this.note = [said, this.partial].filter(Boolean).join("; ");

@@ -3,7 +3,6 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const ID = "runs";
-  const CHUNK = 500;
 
   function named(row) {
     const { h, visible } = EC.dom;
@@ -79,18 +78,7 @@
       empty: "Nothing matches. Take a word or a date away.",
     });
     table.element.querySelector(".facets").after(range(table));
-    warm(rows, [...shown, ...hidden]);
     return table;
-  }
-
-  /** Read the words of all rows while nobody waits, so that the first word that is typed finds them read. */
-  function warm(rows, searched, at = 0) {
-    if (at >= rows.length) return;
-    const read = () => {
-      EC.rows.filter(rows.slice(at, at + CHUNK), searched, { words: "-" });
-      warm(rows, searched, at + CHUNK);
-    };
-    (globalThis.requestIdleCallback ?? setTimeout)(read);
   }
 
   function loading(place) {
