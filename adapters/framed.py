@@ -111,12 +111,10 @@ class FramedWriter:
         """Close the last frame and write the index; return the data member and its index members."""
         if self._open_bytes:
             self._submit()
-        settled = self._pool.submit(self._search.settle) if self._search else None
-        # While the last frames are being compressed.
+        # Both indexes are sorted while the last frames are being compressed.
+        searched = self._pool.submit(self._write_search)
         write_index(self._spill.sorted_pages(), self._indexes["pages"], self._indexes["root"], self._pool)
-        if self._search and settled:
-            settled.result()
-            self._search.write(self._found["terms"], self._found["root"], self._pool)
+        searched.result()
         self._drain(0)
         file = self._out.member(self._path, ZSTD_JSON_LINES)
         data = msgspec.structs.replace(
@@ -143,6 +141,11 @@ class FramedWriter:
             for file in (self._out, *self._indexes.values(), *self._found.values()):
                 stack.callback(file.close)
             self._pool.shutdown(cancel_futures=True)
+
+    def _write_search(self) -> None:
+        """Write the search index, if there is one; in a thread of the pool, which has another one for the hashing."""
+        if self._search:
+            self._search.write(self._found["terms"], self._found["root"], self._pool)
 
     def _extend(self, piece: memoryview, *, closes: bool, next_record: int) -> None:
         if len(piece):

@@ -56,10 +56,6 @@ class SearchWriter:
         self._open = []
         self._frame += 1
 
-    def settle(self) -> None:
-        """Sort what is in memory, after the last frame; a thread may do it while others work."""
-        self._spill.settle()
-
     def write(self, terms: StagedFile, root: StagedFile, pool: Executor) -> None:
         """Write both files, after the last frame."""
         write_index(self._spill.sorted_blocks(), terms, root, pool, page_bytes=PAGE_BYTES)
@@ -96,7 +92,6 @@ class TermSpill:
         self._held = 0
         self._runs: list[tuple[int, Sizes]] = []
         self._end = 0
-        self._settled: tuple[Pairs, Sizes] | None = None
 
     def add(self, hashes: Hashes, frame: int) -> None:
         """Add terms of a frame, each once or more often."""
@@ -111,21 +106,11 @@ class TermSpill:
             self._held += count
             done += count
 
-    def settle(self) -> tuple[Pairs, Sizes]:
-        """Deal out and sort what is held in memory, once everything was added; return it and where buckets begin."""
-        if self._settled is None:
-            pairs, bounds = _dealt_out(self._run[: self._held])
-            for bucket in range(BUCKETS):
-                pairs[bounds[bucket] : bounds[bucket + 1]].sort()
-            self._settled = pairs, bounds
-        return self._settled
-
     def sorted_blocks(self) -> Iterator[bytes]:
         """Yield the rows of the index in order, some whole pages at a time; only the last may be shorter."""
         rest = np.empty(0, dtype=np.uint64)
         for bucket in self._buckets():
-            if self._runs:
-                bucket.sort()
+            bucket.sort()
             pairs = np.concatenate([rest, _each_once(bucket)])
             whole = len(pairs) // BLOCK_PAIRS * BLOCK_PAIRS
             for start in range(0, whole, BLOCK_PAIRS):
@@ -139,8 +124,8 @@ class TermSpill:
         self._file.close()
 
     def _buckets(self) -> Iterator[Pairs]:
-        """Yield the pairs that begin with each byte, sorted when none were spilled."""
-        held, held_bounds = self.settle()
+        """Yield the pairs that begin with each byte, in no order."""
+        held, held_bounds = _dealt_out(self._run[: self._held])
         for bucket in range(BUCKETS):
             spilled = [self._extent(start, bounds, bucket) for start, bounds in self._runs]
             yield np.concatenate([*spilled, held[held_bounds[bucket] : held_bounds[bucket + 1]]])
