@@ -10,7 +10,7 @@ import pytest
 from tests.web.test_facts_in_browser import sample_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from evidence.line import Row
@@ -240,3 +240,37 @@ def test_documents_that_hold_anything_are_summarised_without_an_error(in_node: C
     texts = [line("vex", name, content) for name in FORMATS for content in HOSTILE]
     said = in_node(SAY, texts)
     assert [each["id"] for each in said] == ["ID"] * len(texts)
+
+
+def cve_of(count: int) -> str:
+    versions = [{"version": f"1.{place}", "status": "affected"} for place in range(count)]
+    return line("advisory", "cve5/5.1", json.dumps({"containers": {"cna": {"affected": [{"versions": versions}]}}}))
+
+
+def csaf_of(count: int) -> str:
+    threats = [{"category": "impact", "details": f"d{place}", "product_ids": ["P"]} for place in range(count)]
+    one = {"cve": "CVE-1", "threats": threats, "product_status": {"fixed": ["P"] * count}}
+    return line("vex", "csaf/2.0", json.dumps({"vulnerabilities": [one]}))
+
+
+LONG: Mapping[str, Callable[[int], str]] = {
+    "severities of an OSV document": lambda count: osv(severity=[{"type": "T", "score": "A/B"}] * count),
+    "versions of a CVE record": cve_of,
+    "threats of a product, and its statements": csaf_of,
+}
+STEPS = """
+let steps = 0;
+const { includes } = Array.prototype;
+Array.prototype.includes = function (...told) { steps += this.length; return includes.apply(this, told); };
+Array.prototype[Symbol.iterator] = function* () { for (let at = 0; at < this.length; at++) { steps++; yield this[at]; } };
+return input.map((text) => { steps = 0; ExportCenter.summary.of(ExportCenter.json.parse(text)); return steps; });
+"""
+"""How many items of lists are gone through to summarise each text."""
+
+
+@pytest.mark.parametrize("document", LONG.values(), ids=LONG)
+def test_four_times_as_long_a_list_is_four_times_the_work(
+    document: Callable[[int], str], in_node: Callable[..., Any]
+) -> None:
+    short, long = in_node(STEPS, [document(500), document(2000)])
+    assert 0 < long <= 4.5 * short

@@ -177,3 +177,19 @@ def test_numbers_and_strings_stay_spelled_as_they_were(in_node: Callable[..., An
     assert found["content"] == '{"n":1.10}'
     assert found["shown"] == "1.10"
     assert found["kind"] == ["array", "string", "object", "object"]
+
+
+MARKED = r'{"\u0000number:7.5" : "\u0000number:7.5","a":["\u0000text:x","\u0000","\u0000number:1"],"n":7.50}'
+
+
+def test_no_string_of_a_document_is_taken_for_a_number(in_node: Callable[..., Any]) -> None:
+    found = in_node(
+        """
+        const { parse, Lexeme } = ExportCenter.json;
+        const read = parse(input);
+        return { read: parse(input), strings: Object.values(read).flat().filter((one) => !(one instanceof Lexeme)).length,
+                 title: ExportCenter.facts.text(read, "\\u0000number:7.5"), number: String(read.n) };
+        """,
+        MARKED,
+    )
+    assert found == {"read": json.loads(MARKED), "strings": 4, "title": "\0number:7.5", "number": "7.50"}

@@ -4,6 +4,9 @@
   const EC = (globalThis.ExportCenter ??= {});
   const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
   const MARK = "\u0000number:";
+  /** Stands before a string of the document that begins as a mark does; numbers are never told by what others wrote. */
+  const TEXT = "\u0000text:";
+  const COLON = /[ \t\r\n]*:/y;
   const KINDS = { "{": "object", "[": "array", '"': "string", t: "literal", f: "literal", n: "literal" };
   const BLANK = /[ \t\r\n]/;
 
@@ -20,13 +23,21 @@
     }
   }
 
-  /** Parse JSON; every number becomes a `Lexeme`. Throws SyntaxError as JSON.parse does. */
-  function parse(text) {
-    const marked = text.replace(TOKEN, (token) => (token[0] === '"' ? token : `"\\u0000number:${token}"`));
-    return JSON.parse(marked, (_, value) =>
-      typeof value === "string" && value.startsWith(MARK) ? new Lexeme(value.slice(MARK.length)) : value,
-    );
+  /** Mark a number, or a string that could be taken for one; keys are never taken for values. */
+  function mark(token, at, text) {
+    if (token[0] !== '"') return `"\\u0000number:${token}"`;
+    if (!token.startsWith('"\\u0000')) return token;
+    COLON.lastIndex = at + token.length;
+    return COLON.test(text) ? token : `"\\u0000text:${token.slice(1)}`;
   }
+
+  function unmark(_, value) {
+    if (typeof value !== "string" || value[0] !== MARK[0]) return value;
+    return value.startsWith(MARK) ? new Lexeme(value.slice(MARK.length)) : value.slice(TEXT.length);
+  }
+
+  /** Parse JSON; every number becomes a `Lexeme`. Throws SyntaxError as JSON.parse does. */
+  const parse = (text) => JSON.parse(text.replace(TOKEN, mark), unmark);
 
   function skip(text, at) {
     while (BLANK.test(text[at] ?? "")) at++;

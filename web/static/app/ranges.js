@@ -62,8 +62,9 @@
   /** Return what a CVE record says of a product: {ranges: [{words, status, type}], versions, fallback}. */
   function cve(product) {
     const entries = objects(product, "versions").map(cveEntry);
-    const plain = entries.filter((entry) => !entry.ranged && entry.status === "affected" && !entry.words.includes("; "));
-    const ranges = entries.filter((entry) => !plain.includes(entry));
+    const isPlain = (entry) => !entry.ranged && entry.status === "affected" && !entry.words.includes("; ");
+    const plain = entries.filter(isPlain);
+    const ranges = entries.filter((entry) => !isPlain(entry));
     return { ranges, versions: plain.map((entry) => entry.words), fallback: shown(product, "defaultStatus") };
   }
 

@@ -64,7 +64,8 @@
     const by = new Map();
     for (const one of found) {
       const key = JSON.stringify([one.system, one.word, one.score, one.vector]);
-      by.set(key, [...(by.get(key) ?? []), one]);
+      if (by.has(key)) by.get(key).push(one);
+      else by.set(key, [one]);
     }
     return [...by.values()].map((alike) => {
       const names = unique(alike.map((one) => one.by));

@@ -28,13 +28,17 @@
     return [...texts(entry, "product_ids"), ...texts(entry, "group_ids").flatMap((id) => groups.get(id) ?? [])];
   }
 
-  /** Collect what is said of each product: product id to texts. */
+  /** Collect what is said of each product: product id to one text. */
   function byProduct(entries, groups, say) {
     const found = new Map();
     for (const entry of entries) {
-      for (const id of idsOf(entry, groups)) found.set(id, [...(found.get(id) ?? []), say(entry)]);
+      const said = say(entry);
+      for (const id of idsOf(entry, groups)) {
+        if (!found.has(id)) found.set(id, new Set());
+        if (said) found.get(id).add(said);
+      }
     }
-    return found;
+    return new Map([...found].map(([id, texts]) => [id, [...texts].join("; ")]));
   }
 
   function csafStatements(value) {
@@ -48,7 +52,6 @@
     const flags = byProduct(objects(vulnerability, "flags"), groups, (one) => plain(text(one, "label")));
     const threats = byProduct(objects(vulnerability, "threats"), groups, (one) => `${plain(text(one, "category"))}: ${text(one, "details")}`);
     const cures = byProduct(objects(vulnerability, "remediations"), groups, (one) => `${plain(text(one, "category"))}: ${text(one, "details")}`);
-    const joined = (map, product) => unique(map.get(product) ?? []).join("; ");
     const stated = Object.keys(at(vulnerability, "product_status") ?? {}).flatMap((status) =>
       texts(vulnerability, "product_status", status).map((product) => ({ status, product })),
     );
@@ -56,9 +59,9 @@
     const rest = [...new Set([flags, threats, cures].flatMap((map) => [...map.keys()]))].filter((product) => !known.has(product));
     return [...stated, ...rest.map((product) => ({ status: "not_stated", product }))].map(({ status, product }) =>
       statement(id, status, names.get(product) || product, {
-        justification: joined(flags, product),
-        detail: joined(threats, product),
-        action: joined(cures, product),
+        justification: flags.get(product) ?? "",
+        detail: threats.get(product) ?? "",
+        action: cures.get(product) ?? "",
       }),
     );
   }
