@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.counterpart
 
-TEXTS = ["plain", "a\u202eb", "\u0000", "\U000e0041tag", "\u00ad", "é", "\ud83d\ude00 smile", "line\nbreak", "x" * 200]
+TEXTS = [
+    "plain",
+    "a\u202eb",
+    "\u0000",
+    "\U000e0041tag",
+    "\u00ad",
+    "é",
+    "\ud83d\ude00 smile",
+    "line\nbreak",
+    "x" * 200,
+    "a\U0001f600" * 99,
+]
 COUNTS = [0, 1, 9, 999, 1000, 1049, 1050, 999_949, 999_950, 1_234_567, 999_999_999, 10**12 + 50_000_000, 10**15]
 SHARES = [(0, 5), (1, 10_000), (1, 3), (2, 3), (5, 5), (0, 0), (999, 1000)]
 
@@ -193,3 +204,23 @@ def test_no_string_of_a_document_is_taken_for_a_number(in_node: Callable[..., An
         MARKED,
     )
     assert found == {"read": json.loads(MARKED), "strings": 4, "title": "\0number:7.5", "number": "7.50"}
+
+
+COMMANDS = {
+    "a name and an id as they are": (["CVE-1", "b.tar.zst"], "export-center bundle cat b.tar.zst --id CVE-1"),
+    "quotes around what a shell would read": (
+        ["a b", "$(rm) '.zst"],
+        "export-center bundle cat '$(rm) '\\''.zst' --id 'a b'",
+    ),
+    "no end of a line": (["x\n", "b"], ""),
+    "no end of text, which a terminal acts on before a shell sees it": (["x\u0003id", "b"], ""),
+    "no end of what is pasted": (["x\u001b[201~id", "b"], ""),
+    "no such characters in a name": (["x", "b\u001b"], ""),
+}
+
+
+def test_a_command_to_copy_has(in_node: Callable[..., Any]) -> None:
+    said = in_node("return input.map(([id, file]) => ExportCenter.record.command(id, file))", [
+        told for told, _ in COMMANDS.values()
+    ])  # fmt: skip
+    assert dict(zip(COMMANDS, said, strict=True)) == {case: line for case, (_, line) in COMMANDS.items()}

@@ -5,6 +5,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const SAFE_LINK = /^(https?:|blob:|mailto:|[^:]*$|[^:/?#]*[/?#])/i;
   const COPIED_FOR = 2000;
+  const PORTION = 100;
 
   function setAttribute(element, name, value) {
     if (name === "style") Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
@@ -40,15 +41,34 @@
   function time(iso, missing = "not stated") {
     if (!iso) return h("span", { class: "quiet" }, missing);
     const stamp = Date.parse(iso);
-    if (Number.isNaN(stamp)) return h("span", {}, EC.figures.visible(iso));
+    if (Number.isNaN(stamp)) return h("span", {}, EC.figures.brief(iso));
     return h("time", { datetime: iso, title: `${new Date(stamp).toLocaleString()} local time` }, EC.figures.utc(iso));
   }
 
   /** Show a foreign URL: its text, and a link only when it is http(s). */
   function link(url, text = url) {
-    const shown = EC.figures.visible(text);
+    const shown = EC.figures.brief(text);
     if (!/^https?:\/\//i.test(url)) return h("span", {}, shown);
     return h("a", { href: url, rel: "noreferrer noopener", target: "_blank" }, shown);
+  }
+
+  /**
+   * Put items into a list in portions, each made when it is asked for: 50,000 components must not stop the page.
+   * @param {Element} list @param {Array} items @param {(item: *) => Element} make its `<li>`
+   */
+  function portions(list, items, make, from = 0) {
+    const { number } = EC.figures;
+    const end = Math.min(items.length, from + PORTION);
+    for (let place = from; place < end; place++) list.append(make(items[place]));
+    const left = items.length - end;
+    if (left <= 0) return;
+    const more = h("button", { type: "button", class: "more" }, `Show ${number(Math.min(PORTION, left))} more`);
+    const place = h("li", { class: "left" }, `${number(left)} more are not shown. `, more);
+    more.addEventListener("click", () => {
+      place.remove();
+      portions(list, items, make, end);
+    });
+    list.append(place);
   }
 
   /** Say something to screen readers, politely; and show it where the page has a place for it. */
@@ -106,5 +126,5 @@
     announce(`${name}: ${EC.figures.size(new Blob([content]).size)}.`);
   }
 
-  EC.dom = { ...EC.figures, h, s, time, link, announce, copy, copyButton, download };
+  EC.dom = { ...EC.figures, h, s, time, link, portions, announce, copy, copyButton, download };
 })();

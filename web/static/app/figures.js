@@ -3,6 +3,7 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const THIN_SPACE = "\u202f";
+  const BRIEF = 500;
   const UNITS = ["kB", "MB", "GB", "TB", "PB"];
   const UNSEEN = new RegExp(
     "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb" +
@@ -46,11 +47,17 @@
 
   /** Return a text of at most `length` characters, its middle left out when it is longer. */
   function shorten(text, length) {
-    const points = Array.from(text);
+    if (text.length <= length) return text;
+    // Of a very long text only the ends are looked at: a character is at most two units.
+    const ends = text.length > 4 * length ? text.slice(0, 2 * length) + text.slice(-2 * length) : text;
+    const points = Array.from(ends);
     if (points.length <= length) return text;
     const tail = Math.floor((length - 1) / 2);
     return `${points.slice(0, length - 1 - tail).join("")}…${tail ? points.slice(-tail).join("") : ""}`;
   }
+
+  /** Return a foreign text as it is shown where it names something: visible, and cut when nobody reads all of it. */
+  const brief = (text) => visible(shorten(String(text), BRIEF));
 
   /** Return an ISO time in UTC as people read it: "2026-03-31 17:42:05 UTC"; what is no time is returned as it is. */
   function utc(iso) {
@@ -70,5 +77,5 @@
     return `${Math.floor(seconds / span)}${THIN_SPACE}${unit}${rest ? ` ${rest}${THIN_SPACE}${name}` : ""}`;
   }
 
-  EC.figures = { THIN_SPACE, number, size, percent, visible, shorten, utc, duration };
+  EC.figures = { THIN_SPACE, number, size, percent, visible, shorten, brief, utc, duration };
 })();

@@ -33,8 +33,8 @@
   const compact = (state) => Object.fromEntries(Object.entries(state).filter(([, value]) => value));
 
   function columns() {
-    const { h, visible } = EC.dom;
-    const open = (one) => h("a", { href: hrefOf(one), class: "open", tabindex: -1 }, visible(one.id));
+    const { h, brief } = EC.dom;
+    const open = (one) => h("a", { href: hrefOf(one), class: "open", tabindex: -1 }, brief(one.id));
     return [
       { key: "id", title: "Record", primary: true, cell: open, width: "minmax(0, 1.4fr)" },
       { key: "title", title: "Title or subject", width: "minmax(0, 2.4fr)" },

@@ -107,9 +107,9 @@
     return (root.kind === "object" && children(text, root).find((child) => child.key === key)) || null;
   }
 
-  /** Return JSON indented by two spaces; every string and number is spelled as before. */
+  /** Return JSON indented by two spaces, to a depth of 200; every string and number is spelled as before. */
   function pretty(text, node = valueAt(text, 0), indent = "") {
-    if (node.kind !== "object" && node.kind !== "array") return text.slice(node.start, node.end);
+    if ((node.kind !== "object" && node.kind !== "array") || indent.length > 400) return text.slice(node.start, node.end);
     const inner = children(text, node);
     const [open, close] = node.kind === "object" ? "{}" : "[]";
     if (!inner.length) return open + close;

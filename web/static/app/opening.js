@@ -29,7 +29,7 @@
       this.reading = new AbortController();
       const { signal } = this.reading;
       const before = this.bundle.bytesRead;
-      this.element.append(EC.dom.h("p", { class: "note", role: "status" }, `Opening ${EC.dom.visible(record)}…`));
+      this.element.append(EC.dom.h("p", { class: "note", role: "status" }, `Opening ${EC.dom.brief(record)}…`));
       try {
         const hits = await this.withId(record, o, signal);
         if (!signal.aborted) this.show(hits, o, this.bundle.bytesRead - before, signal);
@@ -65,7 +65,7 @@
       const related = [evaluations(hits, hit), EC.related.part(this.bundle, hit.record, signal)];
       const view = EC.record.view({ ...hit, line: hit.text }, { file: this.file, related });
       this.element.replaceChildren(bar, view);
-      document.title = `${EC.dom.visible(hit.id)} · ${this.title}`;
+      document.title = `${EC.dom.brief(hit.id)} · ${this.title}`;
       const head = view.querySelector("h3");
       head.focus({ preventScroll: true });
       this.element.scrollIntoView({ block: "start" });
@@ -81,9 +81,9 @@
     /** Links to the other records with the same id. */
     others(records, hit, more) {
       if (records.length < 2) return null;
-      const { h, visible, number } = EC.dom;
+      const { h, brief, number } = EC.dom;
       const rest = records.filter((one) => one !== hit).map(EC.found.row);
-      const link = (one) => h("a", { href: EC.found.hrefOf(one) }, visible(`${one.source}, ${one.format}`));
+      const link = (one) => h("a", { href: EC.found.hrefOf(one) }, brief(`${one.source}, ${one.format}`));
       return h("details", {}, h("summary", {}, `${number(rest.length)}${more ? " or more" : ""} others with this id`), h("ul", {}, rest.map((one) => h("li", {}, link(one)))));
     }
   }

@@ -2,10 +2,11 @@
 "use strict";
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
-  const CHUNK = 100;
   /** What is open at first: the outermost, what has few parts just below it, and whatever is short. */
   const SHORT = { size: 6_000, parts: 40 };
   const FEW = 12;
+  /** Deeper than `opens` nothing is open at first, and deeper than `tree` there is text: browsers fall over thousands of levels. */
+  const DEEPEST = { opens: 100, tree: 200 };
   const LONGEST = 2_000;
 
   const isContainer = (node) => node.kind === "object" || node.kind === "array";
@@ -13,11 +14,11 @@
   /** A string or number; of a very long string the beginning, and the rest behind a button. */
   function scalar(text, node) {
     const { h, visible } = EC.dom;
-    const lexeme = visible(text.slice(node.start, node.end));
-    if (lexeme.length <= LONGEST) return h("span", { class: node.kind }, lexeme);
+    const lexeme = text.slice(node.start, node.end);
+    if (lexeme.length <= LONGEST) return h("span", { class: node.kind }, visible(lexeme));
     const rest = h("button", { type: "button", class: "more" }, `… ${EC.dom.number(lexeme.length - LONGEST)} more characters`);
-    const shown = h("span", { class: node.kind }, lexeme.slice(0, LONGEST), rest);
-    rest.addEventListener("click", () => shown.replaceChildren(lexeme));
+    const shown = h("span", { class: node.kind }, visible(lexeme.slice(0, LONGEST)), rest);
+    rest.addEventListener("click", () => shown.replaceChildren(visible(lexeme)));
     return shown;
   }
 
@@ -28,23 +29,8 @@
 
   function item(text, node, depth) {
     const { h } = EC.dom;
-    if (!isContainer(node)) return h("li", {}, keyOf(node), scalar(text, node));
+    if (!isContainer(node) || depth > DEEPEST.tree) return h("li", {}, keyOf(node), scalar(text, node));
     return h("li", {}, branch(text, node, depth));
-  }
-
-  /** Add children in portions: a list of 50,000 components must not stop the page. */
-  function fill(list, text, nodes, depth, from = 0) {
-    const { h, number } = EC.dom;
-    list.append(...nodes.slice(from, from + CHUNK).map((node) => item(text, node, depth)));
-    const left = nodes.length - from - CHUNK;
-    if (left <= 0) return;
-    const more = h("button", { type: "button", class: "more" }, `${number(Math.min(CHUNK, left))} more of ${number(left)}`);
-    const place = h("li", {}, more);
-    more.addEventListener("click", () => {
-      place.remove();
-      fill(list, text, nodes, depth, from + CHUNK);
-    });
-    list.append(place);
   }
 
   function branch(text, node, depth) {
@@ -55,9 +41,9 @@
     const count = `${number(nodes.length)} ${node.kind === "object" ? "key" : "item"}${nodes.length === 1 ? "" : "s"}`;
     const list = h("ul", {});
     const details = h("details", {}, h("summary", {}, keyOf(node), open, h("small", {}, ` ${count} `), close), list);
-    const build = () => details.open && !list.childElementCount && fill(list, text, nodes, depth + 1);
+    const build = () => details.open && !list.childElementCount && EC.dom.portions(list, nodes, (child) => item(text, child, depth + 1));
     details.addEventListener("toggle", build);
-    const short = node.end - node.start <= SHORT.size && nodes.length <= SHORT.parts;
+    const short = depth < DEEPEST.opens && node.end - node.start <= SHORT.size && nodes.length <= SHORT.parts;
     details.open = depth === 0 || short || (depth === 1 && nodes.length <= FEW);
     build();
     return details;

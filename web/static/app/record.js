@@ -17,7 +17,7 @@
   }
 
   function terms(texts, unit) {
-    return texts.length ? EC.parts.listed(texts.map((text) => EC.parts.term(text)), 8, unit, "terms") : null;
+    return texts.length ? EC.parts.listed(texts, (text) => EC.parts.term(text), 8, unit, "terms") : null;
   }
 
   /** Join the lines of paragraphs that were only broken to fit a width; lists, code and tables stay as they are. */
@@ -30,50 +30,63 @@
   /** A text as it was written; a long one is folded. */
   function prose(text) {
     const { h, visible } = EC.dom;
-    const shown = flowing(text).split("\n").map(visible).join("\n");
-    if (shown.length <= LONG) return h("p", { class: "prose" }, shown);
-    const cut = shown.lastIndexOf(" ", LONG);
-    const head = shown.slice(0, cut > LONG / 2 ? cut : LONG);
-    const body = h("p", { class: "prose" }, head, "… ");
-    const more = h("button", { type: "button", class: "more" }, "Show all of it");
-    more.addEventListener("click", () => body.replaceChildren(shown));
-    body.append(more);
-    return body;
+    return folded(h("p", { class: "prose" }), text, (some) => flowing(some).split("\n").map(visible).join("\n"));
+  }
+
+  /** A text in one line; a long one is folded. */
+  const told = (text) => folded(EC.dom.h("span", {}), text, EC.dom.visible);
+
+  /** Fill an element with a text as `show` writes it; of a very long one only the beginning before all is asked for. */
+  function folded(element, text, show) {
+    const begun = show(text.slice(0, LONG * 4));
+    const whole = text.length <= LONG * 4 && begun.length <= LONG;
+    const cut = begun.lastIndexOf(" ", LONG);
+    element.append(whole ? begun : `${begun.slice(0, cut > LONG / 2 ? cut : LONG)}… `);
+    if (whole) return element;
+    const more = EC.dom.h("button", { type: "button", class: "more" }, "Show all of it");
+    more.addEventListener("click", () => element.replaceChildren(show(text)));
+    element.append(more);
+    return element;
   }
 
   function said(summary) {
-    const { visible } = EC.dom;
     return facts([
       { name: "Aliases", value: terms(summary.aliases, "aliases") },
       { name: "Related", value: terms(summary.related, "related") },
       { name: "Severity as stated", value: summary.severities.length ? EC.parts.severities(summary.severities) : null },
       { name: "About", value: summary.subject && EC.parts.term(summary.subject) },
       ...EC.parts.dates(summary.dates),
-      ...summary.facts.map((one) => ({ name: one.name, value: visible(one.value) })),
+      ...summary.facts.map((one) => ({ name: one.name, value: told(one.value) })),
     ]);
   }
 
-  /** Say a command that prints this record, quoted for a shell. */
+  /** Say a command that prints this record, quoted for a shell; "" when a terminal would act on what stands in it. */
   function command(id, file) {
+    if ([id, file].some((text) => EC.figures.visible(text) !== String(text))) return "";
     const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
     return `export-center bundle cat ${quoted(file)} --id ${quoted(id)}`;
   }
 
   function place(found, file) {
-    const { h, visible, copyButton } = EC.dom;
+    const { h, visible, brief, copyButton } = EC.dom;
     const { record } = found;
-    const copied = (value, what) => [h("span", { class: "digest" }, visible(value)), " ", copyButton(value, what)];
-    const line = command(record.id, file);
+    const copied = (value, what) => [h("span", { class: "digest" }, brief(value)), " ", copyButton(value, what)];
     return facts([
-      { name: "Source", value: visible(record.source) },
-      { name: "Locator", value: visible(record.locator) },
-      { name: "Tenant", value: visible(record.tenant) },
+      { name: "Source", value: brief(record.source) },
+      { name: "Locator", value: brief(record.locator) },
+      { name: "Tenant", value: brief(record.tenant) },
       { name: "SHA-256", value: record.sha256 && [copied(record.sha256, "SHA-256"), h("small", {}, "of the original bytes, before white space was removed")] },
       { name: "Observation", value: record.observationId && copied(record.observationId, "observation id") },
-      { name: "Policy snapshot", value: record.policySnapshotId && visible(record.policySnapshotId) },
+      { name: "Policy snapshot", value: record.policySnapshotId && brief(record.policySnapshotId) },
       { name: "In this bundle", value: visible(lies(found)) },
-      { name: "Same on a terminal", value: [h("code", {}, visible(line)), " ", copyButton(line, "command")] },
+      { name: "Same on a terminal", value: terminal(command(record.id, file)) },
     ]);
+  }
+
+  function terminal(line) {
+    const { h, brief, copyButton } = EC.dom;
+    if (line) return [h("code", {}, brief(line)), " ", copyButton(line, "command")];
+    return "No command: a terminal would act on characters in the id. `export-center bundle list --records` shows them.";
   }
 
   function lies(found) {
@@ -107,11 +120,11 @@
   const titleOf = (summary) => summary.title || summary.id || "Record";
 
   function band(summary) {
-    const { h, visible, copyButton, time } = EC.dom;
+    const { h, brief, copyButton, time } = EC.dom;
     return [
-      h("p", { class: "eyebrow" }, visible(summary.kind), h("span", {}, visible(summary.format))),
-      h("h3", { tabindex: -1 }, visible(titleOf(summary))),
-      h("p", { class: "identity" }, summary.title !== summary.id && h("span", { class: "id" }, visible(summary.id)), " ", copyButton(summary.id, "id", "Copy id")),
+      h("p", { class: "eyebrow" }, brief(summary.kind), h("span", {}, brief(summary.format))),
+      h("h3", { tabindex: -1 }, brief(titleOf(summary))),
+      h("p", { class: "identity" }, summary.title !== summary.id && h("span", { class: "id" }, brief(summary.id)), " ", copyButton(summary.id, "id", "Copy id")),
       summary.withdrawn && h("p", { class: "withdrawn" }, `${WITHDRAWN}: `, time(summary.withdrawn)),
     ];
   }
@@ -131,5 +144,5 @@
     return h("article", { class: "record" }, band(summary), h("div", { class: "beside" }, left, raw), lists(summary), where, related);
   }
 
-  EC.record = { view, titleOf, command };
+  EC.record = { view, titleOf, command, told };
 })();

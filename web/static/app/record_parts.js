@@ -3,22 +3,25 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const FEW = 12;
-  const { h, visible, number, link, time, shorten } = EC.dom ?? {};
+  /** Addresses are not longer: what is, nobody searches for. */
+  const LONGEST = 2_000;
+  const { h, visible, brief, number, link, portions, time, shorten } = EC.dom ?? {};
 
   /** Link to a search in this bundle for an alias, a purl or a name. */
   function term(text, wanted = text) {
+    if (wanted.length > LONGEST) return h("span", { class: "term" }, brief(text));
     const href = EC.state.format("", { q: wanted });
-    return h("a", { class: "term", href, title: `Search this bundle for ${visible(wanted)}` }, visible(text));
+    return h("a", { class: "term", href, title: `Search this bundle for ${brief(wanted)}` }, brief(text));
   }
 
-  /** Show some nodes, and the rest of a long list behind a summary. */
-  function listed(nodes, few, unit, className = "listed") {
-    const item = (node) => h("li", {}, node);
-    const first = h("ul", { class: className }, nodes.slice(0, few).map(item));
-    if (nodes.length <= few) return first;
+  /** Show some items, and the rest of a long list behind a summary; `show` makes what stands for one, when it is shown. */
+  function listed(items, show, few, unit, className = "listed") {
+    const item = (one) => h("li", {}, show(one));
+    const first = h("ul", { class: className }, items.slice(0, few).map(item));
+    if (items.length <= few) return first;
     const rest = h("ul", { class: className });
-    const details = h("details", {}, h("summary", {}, `${number(nodes.length - few)} more ${unit}`), rest);
-    details.addEventListener("toggle", () => rest.childElementCount || rest.append(...nodes.slice(few).map(item)));
+    const details = h("details", {}, h("summary", {}, `${number(items.length - few)} more ${unit}`), rest);
+    details.addEventListener("toggle", () => rest.childElementCount || portions(rest, items.slice(few), item));
     return [first, details];
   }
 
@@ -27,7 +30,7 @@
     const whole = h("div", { class: "whole", role: "status" });
     const onopen = (row) => {
       const items = columns.map((one) => [one.title, EC.rows.textOf(one, row)]).filter(([, text]) => text);
-      const line = ([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, visible(text)));
+      const line = ([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, EC.record.told(text)));
       whole.replaceChildren(h("dl", { class: "facts" }, items.map(line)));
     };
     return [EC.table.create({ state: false, ...options, columns, onopen }).element, whole];
@@ -40,7 +43,7 @@
     const columns = used.filter((one) => !one.hidden);
     const tight = (text) => (text.length <= 24 && !/\s/.test(text) ? "tight" : null);
     const cell = (column, row) => {
-      const text = visible(EC.rows.textOf(column, row));
+      const text = brief(EC.rows.textOf(column, row));
       const content = column.cell ? column.cell(row) : text;
       const names = { class: tight(text), "data-label": column.title };
       return column.primary ? h("th", { scope: "row", ...names }, content) : h("td", names, content);
@@ -52,12 +55,12 @@
 
   function severities(found) {
     const one = (each) => {
-      const strong = (text) => text && h(text.length > 40 ? "span" : "strong", {}, visible(text));
+      const strong = (text) => text && h(text.length > 40 ? "span" : "strong", {}, brief(text));
       const words = [strong(each.word), strong(each.score)];
       const rest = [each.system, each.by && `by ${each.by}`].filter(Boolean).join(", ");
-      return [spaced(words), each.vector && h("span", { class: "vector" }, visible(each.vector)), rest && h("small", {}, visible(rest))];
+      return [spaced(words), each.vector && h("span", { class: "vector" }, brief(each.vector)), rest && h("small", {}, brief(rest))];
     };
-    return listed(found.map(one), 4, "severities", "severities");
+    return listed(found, one, 4, "severities", "severities");
   }
 
   /** Put a space between the nodes that are there. */
@@ -66,20 +69,28 @@
   const rangeWords = (range) => [range.status, range.words].filter(Boolean).join(": ");
 
   function rangesCell(one) {
-    const ranges = one.ranges.map((range) => {
+    const said = (range) => {
       const about = [range.type && range.type !== "SEMVER" && range.type !== "ECOSYSTEM" && range.type, range.repo].filter(Boolean);
-      return [visible(rangeWords(range)), about.length ? h("small", {}, " ", visible(about.join(", "))) : null];
-    });
-    const versions = one.versions.map((version) => visible(version));
-    const fallback = one.fallback && h("small", {}, `otherwise ${visible(one.fallback)}`);
+      return [brief(rangeWords(range)), about.length ? h("small", {}, " ", brief(about.join(", "))) : null];
+    };
+    const { ranges, versions } = one;
+    const fallback = one.fallback && h("small", {}, `otherwise ${brief(one.fallback)}`);
     const named = versions.length > 0 && h("div", { class: "versions" }, h("small", {}, "versions "), versionsOf(versions));
-    return [ranges.length ? listed(ranges, 6, "ranges") : null, named, fallback || null];
+    return [ranges.length ? listed(ranges, said, 6, "ranges") : null, named, fallback || null];
   }
 
   function versionsOf(versions) {
-    const few = versions.slice(0, 8).join(", ");
+    const few = versions.slice(0, 8).map(brief).join(", ");
     if (versions.length <= 8) return few;
-    return [few, h("details", {}, h("summary", {}, `${number(versions.length - 8)} more versions`), versions.slice(8).join(", "))];
+    return [few, behind(`${number(versions.length - 8)} more versions`, () => versions.slice(8).map(brief).join(", "))];
+  }
+
+  /** A text behind a summary, made when it is opened. */
+  function behind(summary, say) {
+    const place = h("span", {});
+    const details = h("details", {}, h("summary", {}, summary), place);
+    details.addEventListener("toggle", () => place.firstChild || place.append(EC.record.told(say())));
+    return details;
   }
 
   function packages(found) {
@@ -99,7 +110,7 @@
     });
   }
 
-  const status = (one) => h("span", { class: `status ${one.group}` }, visible(one.status));
+  const status = (one) => h("span", { class: `status ${one.group}` }, brief(one.status));
 
   function statements(found) {
     return table({
@@ -135,7 +146,7 @@
   }
 
   function findings(found) {
-    const place = (one) => (one.url ? link(one.url, one.title || one.url) : visible(one.title));
+    const place = (one) => (one.url ? link(one.url, one.title || one.url) : brief(one.title));
     return table({
       id: "record-findings",
       caption: `${number(found.length)} ${found.length === 1 ? "finding" : "findings"}, severities as the scanner states them`,
@@ -160,7 +171,7 @@
       const about = [each.kind, each.title !== each.url && each.title].filter(Boolean).join(", ");
       return [link(each.url), about ? h("small", {}, " ", visible(shorten(about, 160))) : null];
     };
-    return listed(found.map(one), 12, "references");
+    return listed(found, one, 12, "references");
   }
 
   const dates = (found) => found.filter((one) => one.value).map((one) => ({ name: one.name, value: time(one.value) }));

@@ -32,9 +32,9 @@
   }
 
   function group({ term, as }, { rows, more }) {
-    const { h, visible } = EC.dom;
+    const { h, brief } = EC.dom;
     const items = rows.map((one) =>
-      h("li", {}, h("a", { href: EC.found.hrefOf(one) }, h("span", { class: "id" }, visible(one.id)), h("span", {}, visible(one.title)), h("small", {}, visible(`${one.kind}, ${one.source}`)))),
+      h("li", {}, h("a", { href: EC.found.hrefOf(one) }, h("span", { class: "id" }, brief(one.id)), h("span", {}, brief(one.title)), h("small", {}, brief(`${one.kind}, ${one.source}`)))),
     );
     const all = more && h("p", { class: "note" }, "There are more: ", EC.parts.term(term), ".");
     return [h("h5", {}, `Same ${as}: `, EC.parts.term(term)), h("ul", { class: "hits" }, items), all];
@@ -50,7 +50,7 @@
     const known = new Set([record.observationId]);
     let count = 0;
     for (const [at, one] of looked.entries()) {
-      said.textContent = `Looking for ${at + 1} of ${looked.length}: ${EC.dom.visible(one.term)}`;
+      said.textContent = `Looking for ${at + 1} of ${looked.length}: ${EC.dom.brief(one.term)}`;
       const found = await look(bundle, one, known, signal);
       count += found.rows.length;
       if (found.rows.length) said.before(...group(one, found).filter(Boolean));

@@ -42,7 +42,7 @@
     },
 
     cell(column, row) {
-      const text = EC.dom.visible(EC.rows.textOf(column, row));
+      const text = EC.dom.brief(EC.rows.textOf(column, row));
       const content = column.cell ? column.cell(row) : text;
       const names = { class: className(column), title: text || null, "data-label": column.title };
       if (column.primary) return EC.dom.h("th", { role: "rowheader", scope: "row", ...names }, content);
@@ -125,7 +125,7 @@
       const found = EC.rows.counts(this.all, column).slice(0, MOST_CHOICES);
       if (chosen !== undefined && !found.some(([text]) => text === chosen)) found.push([chosen, 0]);
       const choice = ([text, count]) =>
-        h("option", { value: text || NOTHING }, `${shorten(visible(text || NOTHING), 40)} (${number(count)})`);
+        h("option", { value: text || NOTHING }, `${visible(shorten(text || NOTHING, 40))} (${number(count)})`);
       // One value is no choice.
       select.hidden = found.length < 2 && chosen === undefined;
       select.replaceChildren(h("option", { value: "" }, `${column.title}: all`), ...found.map(choice));
