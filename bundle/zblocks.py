@@ -18,6 +18,9 @@ SLACK = 1024
 MAX_WINDOW = 8 << 20
 """What a decoder may have to remember of a frame: the most that RFC 8878 recommends every decoder to support."""
 
+BLOCKS, OF_A_BLOCK = 64, 512
+"""Blocks that any frame may have, and plain bytes for each of the others: decoders pay for a block, however small."""
+
 CONTENT_SIZE_BYTES = (0, 2, 4, 8)
 BLOCK_HEADER = 3
 RLE = 1
@@ -97,15 +100,15 @@ def take_blocks(source: Buffer, limit: int) -> Iterator[bytes]:
         limit: The plain bytes that the frame holds; compressed it may take hardly more.
 
     Raises:
-        FormatError: They are cut off, or larger than that.
+        FormatError: They are cut off, larger than that, or more than anyone would cut it into.
     """
-    size, last = 0, False
+    size, count, last = 0, 0, False
     while not last:
         head = source.take(BLOCK_HEADER)
         fields = int.from_bytes(head, "little")
         last, kind, content = bool(fields & 1), fields >> 1 & 3, fields >> 3
         block = head + source.take(1 if kind == RLE else content)
-        size += len(block)
-        if size > limit + (limit >> 7) + SLACK:
+        size, count = size + len(block), count + 1
+        if size > limit + (limit >> 7) + SLACK or count > BLOCKS + limit // OF_A_BLOCK:
             raise FormatError(f"a zstd frame of {limit} plain bytes has more than they can need")
         yield block

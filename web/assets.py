@@ -50,6 +50,7 @@ VIEWER = (
     "app/forms.js",
     "app/manifest.js",
     "app/container.js",
+    "app/zstd.js",
     "app/frames.js",
     "app/lookup.js",
     "app/search.js",

@@ -192,3 +192,20 @@ def test_blocks_are_those_of_the_member(data: bytes) -> None:
     source = Buffer(iter(_chopped(packed + b"more", 3)))
     assert take_header(source) + b"".join(take_blocks(source, 400)) == packed
     assert source.take(4) == b"more"
+
+
+@pytest.mark.parametrize(("blocks", "allowed"), [(64, True), (65, True), (66, False)])
+def test_a_frame_has_no_more_blocks_than_it_can_need(blocks: int, allowed: bool) -> None:
+    size = 512
+    empty = (blocks - 1) * (0).to_bytes(3, "little")
+    packed = b"\x28\xb5\x2f\xfd\x60\x00\x01" + empty + (size << 3 | 0b011).to_bytes(3, "little") + b"x"
+    if allowed:
+        assert read_one(packed) == b"x" * size
+    else:
+        with pytest.raises(FormatError, match="more than they can need"):
+            read_one(packed)
+
+
+def read_one(packed: bytes) -> bytes:
+    (frame,) = read_frames(iter([packed]), limit=1 << 20, workers=1, keep=True)
+    return frame.plain

@@ -45,6 +45,14 @@ def reserved_block(data: bytes) -> bytes:
     return data[:at] + bytes([data[at] | 0b110]) + data[at + 1 :]
 
 
+def crumbled(data: bytes) -> bytes:
+    """Make a frame of a raw block for each plain byte."""
+    plain = zstandard.decompress(data)
+    header = b"\x28\xb5\x2f\xfd\xa0" + len(plain).to_bytes(4, "little")
+    last = len(plain) - 1
+    return header + b"".join((8 | (at == last)).to_bytes(3, "little") + plain[at : at + 1] for at in range(len(plain)))
+
+
 def unsorted(data: bytes) -> bytes:
     return data[112:224] + data[:112] + data[224:]
 
@@ -74,6 +82,7 @@ OWN: dict[str, tuple[Callable[[dict[str, Any]], None], dict[str, Callable[[bytes
     "a frame that is cut off": (lambda _: None, {DATA: lambda data: data[:-5]}, Verdict("failed", 7, DATA)),
     "bytes behind the frames": (lambda _: None, {DATA: lambda data: data + b"?"}, Verdict("failed", 7, DATA)),
     "a block of no kind": (lambda _: None, {DATA: reserved_block}, Verdict("failed", 7, DATA)),
+    "a frame crumbled into blocks": (lambda _: None, {DATA: crumbled}, Verdict("failed", 7, DATA)),
     "frames compressed in another way": (
         lambda _: None, {DATA: lambda data: zstandard.compress(zstandard.decompress(data), 19)}, Verdict("failed", 7, FRAMES)
     ),

@@ -91,7 +91,7 @@ def scripts() -> list[str]:
     """Return what verification takes of the viewer's scripts, and the libraries it uses."""
     from web.assets import SITE, VENDOR, VIEWER
 
-    shared = ("app/errors.js", "app/hash.js", "app/source.js", "app/folders.js")
+    shared = ("app/errors.js", "app/hash.js", "app/source.js", "app/folders.js", "app/zstd.js")
     own = [part for part in SITE if part.startswith(("app/verify", "app/pem", "app/signature"))]
     parts = [*(each.script for each in VENDOR), *(part for part in VIEWER if part in shared), *own]
     return [str(STATIC / part) for part in parts]

@@ -13,12 +13,10 @@
   const EC = (globalThis.ExportCenter ??= {});
   const ROW = 64;
   const MAX = 128 << 20;
-  const MAX_WINDOW = 8 << 20;
   const MAX_TABLE = 64 << 20;
   const SLACK = 1024;
-  /** Compressed bytes that are fetched at once, and those that are decompressed between two turns of the page. */
+  /** Compressed bytes that are fetched at once. */
   const FETCH = 512 << 10;
-  const STEP = 16 << 10;
   const NEWLINE = 10;
   const tables = new WeakMap();
 
@@ -105,68 +103,57 @@
     return found;
   }
 
-  /** Refuse a frame whose header asks for other than its row states, before anything is allocated. */
-  function checkHeader(data, row, path) {
-    const [descriptor] = data.subarray(4);
-    const single = (descriptor >> 5) & 1;
-    const width = [single, 2, 4, 8][descriptor >> 6];
-    const at = 6 - single;
-    if (data.length < at + width || data[0] !== 0x28 || data[1] !== 0xb5 || data[2] !== 0x2f || data[3] !== 0xfd || descriptor & 15) {
-      throw broken(`${path}: frame ${row.number} is not of the form this format asks for`);
-    }
-    let size = width === 2 ? 256 : 0;
-    for (let place = 0; place < width; place++) size += data[at + place] * 256 ** place;
-    const scale = 2 ** (10 + (data[5] >> 3));
-    const window = single ? size : scale + (scale / 8) * (data[5] & 7);
-    if (size !== row.plainBytes || window > MAX_WINDOW) {
-      throw broken(`${path}: frame ${row.number} states a size or a window that it must not have`);
-    }
-  }
-
-  const damaged = (path, row, error) => broken(`${path}: frame ${row.number} cannot be decompressed: ${error.message}`);
-
-  /** Decompress a frame piece by piece into one buffer; after each, `enough` says whether it goes far enough. */
+  /** What a frame holds, piece by piece in one buffer that is allocated when its header was looked at. */
   class Decoding {
-    constructor(path, row) {
-      if (row.plainBytes > MAX) throw tooLarge(`${path}: frame ${row.number} holds ${row.plainBytes} bytes; a page reads at most ${MAX}`);
-      Object.assign(this, { path, row, size: 0, plain: null });
+    constructor(row, header, fail) {
+      Object.assign(this, { fail, size: 0, plain: new Uint8Array(row.plainBytes) });
       this.decoder = new fzstd.Decompress((piece) => this.take(piece));
+      this.push(header, false);
     }
 
     take(piece) {
-      if (this.size + piece.length > this.row.plainBytes) throw new RangeError("it holds more than it states");
+      if (this.size + piece.length > this.plain.length) throw new RangeError("it holds more than it states");
       this.plain.set(piece, this.size);
       this.size += piece.length;
     }
 
-    async push(data, last, enough, signal) {
-      if (!this.plain) {
-        checkHeader(data, this.row, this.path);
-        this.plain = new Uint8Array(this.row.plainBytes);
+    push(part, last) {
+      try {
+        this.decoder.push(part, last);
+      } catch (error) {
+        throw this.fail(`it cannot be decompressed: ${error.message}`);
       }
-      for (let start = 0; start < data.length; start += STEP) {
-        const before = this.size;
-        try {
-          this.decoder.push(data.subarray(start, start + STEP), last && start + STEP >= data.length);
-        } catch (error) {
-          throw damaged(this.path, this.row, error);
-        }
-        if (enough(this.plain, before, this.size)) return true;
-        await EC.turn.due(signal);
-      }
-      return false;
     }
+  }
+
+  /** Return what gives the compressed bytes of a frame in pieces, and null behind them. */
+  function piecesOf(bundle, path, row, options) {
+    const member = bundle.member(path);
+    let start = row.offset;
+    return async () => {
+      const end = Math.min(row.offset + row.bytes, start + FETCH);
+      if (start === end) return null;
+      const piece = await member.read(start, end, options);
+      start = end;
+      return piece;
+    };
   }
 
   /** Read a frame from its beginning until `enough` is content; return what it holds so far. */
   async function decode(bundle, path, row, enough, { signal } = {}) {
-    const member = bundle.member(path);
-    const decoding = new Decoding(path, row);
-    for (let start = 0; start < row.bytes; start += FETCH) {
-      const end = Math.min(row.bytes, start + FETCH);
-      const data = await member.read(row.offset + start, row.offset + end, { signal });
-      if (await decoding.push(data, end === row.bytes, enough, signal)) break;
+    if (row.plainBytes > MAX) throw tooLarge(`${path}: frame ${row.number} holds ${row.plainBytes} bytes; a page reads at most ${MAX}`);
+    const fail = (message) => broken(`${path}: frame ${row.number}: ${message}`);
+    const walk = new EC.zstd.Walk(piecesOf(bundle, path, row, { signal }), fail);
+    const { size, header } = await walk.frame();
+    if (size !== row.plainBytes) throw fail(`it states ${size} plain bytes, and its table ${row.plainBytes}`);
+    const decoding = new Decoding(row, header, fail);
+    for await (const { block, last } of walk.blocks(size)) {
+      const before = decoding.size;
+      decoding.push(block, last);
+      if (enough(decoding.plain, before, decoding.size)) return decoding.plain.subarray(0, decoding.size);
+      await EC.turn.due(signal);
     }
+    if (await walk.more()) throw fail("there are more bytes in its place than a frame");
     return decoding.plain.subarray(0, decoding.size);
   }
 

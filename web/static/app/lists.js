@@ -5,7 +5,6 @@
   /** The most bytes of a list that a page holds: of what lies in the bundle, and of what it is decompressed to. */
   const PACKED = 32 << 20;
   const PLAIN = 96 << 20;
-  const STEP = 64 << 10;
   const DELTA = ["id", "change", "kind", "source", "locator", "tenant"];
   const REPORT = ["id", "reason", "package", "ecosystem", "source", "detail"];
   const NARROW = new Set(["change", "kind"]);
@@ -17,18 +16,40 @@
       code: "limit",
     });
 
-  /** Decompress a member of any number of frames, with turns for the page between; bounded by what it may become. */
-  async function plainOf(data, path, signal) {
-    const pieces = [];
-    let size = 0;
-    const decoder = new fzstd.Decompress((piece) => {
-      size += piece.length;
-      if (size > PLAIN) throw tooLong(path);
-      pieces.push(piece);
-    });
-    for (let start = 0; start < data.length; start += STEP) {
-      decoder.push(data.subarray(start, start + STEP), start + STEP >= data.length);
+  const unread = (path) => (message) =>
+    new EC.BundleError(`${path}: ${message}`, { advice: `On a command line: zstd -dc ${path} | less`, code: "format" });
+
+  /** Decompress one frame that was begun, with turns for the page between. */
+  async function* frame(walk, { size, header }, fail, signal) {
+    let pieces = [];
+    const decoder = new fzstd.Decompress((piece) => pieces.push(piece));
+    decoder.push(header);
+    for await (const { block, last } of walk.blocks(size)) {
+      try {
+        decoder.push(block, last);
+      } catch (error) {
+        throw fail(`a frame cannot be decompressed: ${error.message}`);
+      }
+      yield* pieces;
+      pieces = [];
       await EC.turn.due(signal);
+    }
+  }
+
+  /** Decompress a member of any number of frames; bounded by what they state, and by what they hold. */
+  async function plainOf(data, path, signal) {
+    const [pieces, left, fail] = [[], [data], unread(path)];
+    const walk = new EC.zstd.Walk(async () => left.pop() ?? null, fail);
+    for (let stated = 0, size = 0; await walk.more(); ) {
+      const begun = await walk.frame();
+      stated += begun.size;
+      if (stated > PLAIN) throw tooLong(path);
+      for await (const piece of frame(walk, begun, fail, signal)) {
+        size += piece.length;
+        if (size > stated) throw fail("a frame holds more than it states");
+        pieces.push(piece);
+      }
+      if (size !== stated) throw fail("a frame holds less than it states");
     }
     return new Blob(pieces).text();
   }

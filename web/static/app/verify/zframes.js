@@ -3,96 +3,11 @@
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
   const V = (EC.verifying ??= {});
-  const MAGIC = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
-  const SLACK = 1024;
-  const MAX_WINDOW = 8 << 20;
-  const MAX_BLOCK = 128 << 10;
-  const [RLE, RESERVED] = [1, 3];
   const NEWLINE = 10;
   /** A frame with more plain bytes is decompressed block by block: the page must not stand still meanwhile. */
   const AT_ONCE = 512 << 10;
   /** A frame with more is never held as a whole. */
   const HELD = 16 << 20;
-  const SIZE_BYTES = [0, 2, 4, 8];
-
-  /** Bytes that arrive in pieces and can be looked at before they are taken. */
-  class Buffer {
-    constructor(next) {
-      Object.assign(this, { next, pieces: [], held: 0 });
-    }
-
-    async has(size) {
-      while (this.held < size) {
-        const piece = await this.next();
-        if (!piece) return false;
-        this.pieces.push(piece);
-        this.held += piece.length;
-      }
-      return true;
-    }
-
-    async take(size) {
-      if (!(await this.has(size))) throw new V.FormatError("a zstd frame is cut off");
-      this.held -= size;
-      const taken = [];
-      for (let rest = size; rest > 0; ) {
-        const piece = this.pieces[0].subarray(0, rest);
-        if (piece.length < this.pieces[0].length) this.pieces[0] = this.pieces[0].subarray(rest);
-        else this.pieces.shift();
-        taken.push(piece);
-        rest -= piece.length;
-      }
-      return taken.length === 1 ? taken[0] : V.bytes.concat(taken);
-    }
-  }
-
-  /** Return the header of the frame that begins here; throws FormatError when none does. */
-  async function takeHeader(buffer) {
-    const start = await buffer.take(MAGIC.length + 1);
-    if (!V.bytes.equal(start.subarray(0, 4), MAGIC)) {
-      throw new V.FormatError("a zstd frame does not begin where one should");
-    }
-    const descriptor = start[4];
-    if (descriptor & 0b1111) {
-      throw new V.FormatError("a zstd frame has a checksum, a dictionary or reserved bits; frames here have none");
-    }
-    const single = (descriptor >> 5) & 1;
-    const sizeBytes = SIZE_BYTES[descriptor >> 6] || single;
-    return V.bytes.concat([start, await buffer.take(1 - single + sizeBytes)]);
-  }
-
-  /** Return the plain size that a header states: between 1 and the limit, with a window that can be remembered. */
-  function statedSize(header, limit) {
-    const single = (header[4] >> 5) & 1;
-    const sizeBytes = SIZE_BYTES[header[4] >> 6] || single;
-    const size = V.bytes.number(header, header.length - sizeBytes, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
-    if (!sizeBytes || size < 1 || size > limit) {
-      throw new V.FormatError(`a frame states ${size} plain bytes; between 1 and ${limit} are allowed`);
-    }
-    const base = 2 ** (10 + (header[5] >> 3));
-    const window = single ? size : base + (base / 8) * (header[5] & 7);
-    if (window > MAX_WINDOW) {
-      throw new V.FormatError(`a frame asks for a window of ${window} bytes; ${MAX_WINDOW} are allowed`);
-    }
-    return size;
-  }
-
-  /** Yield the blocks of a frame, each with its own header, still compressed. */
-  async function* takeBlocks(buffer, plain) {
-    for (let size = 0, last = false; !last; ) {
-      const head = await buffer.take(3);
-      const fields = V.bytes.number(head, 0, 3);
-      const [kind, content] = [(fields >> 1) & 3, fields >> 3];
-      last = Boolean(fields & 1);
-      if (kind === RESERVED || content > MAX_BLOCK) throw damaged("invalid block");
-      const block = V.bytes.concat([head, await buffer.take(kind === RLE ? 1 : content)]);
-      size += block.length;
-      if (size > plain + Math.floor(plain / 128) + SLACK) {
-        throw new V.FormatError(`a zstd frame of ${plain} plain bytes has more than they can need`);
-      }
-      yield block;
-    }
-  }
 
   const damaged = (why) => new V.FormatError(`a frame cannot be decompressed: ${why}`);
 
@@ -102,19 +17,22 @@
     return lines;
   }
 
-  async function readWhole(header, buffer, size) {
+  async function readWhole({ header, bytes, size }, walk) {
     const parts = [header];
-    for await (const block of takeBlocks(buffer, size)) parts.push(block);
-    const frame = V.bytes.concat(parts);
+    let compressed = bytes;
+    for await (const { block } of walk.blocks(size)) {
+      parts.push(block);
+      compressed += block.length;
+    }
     let plain;
     try {
-      plain = V.unzstd(frame);
+      plain = V.unzstd(V.bytes.concat(parts));
     } catch (error) {
       throw damaged(error.message);
     }
     if (plain.length !== size) throw damaged(`it states ${size} plain bytes and holds ${plain.length}`);
     const whole = plain[size - 1] === NEWLINE;
-    return { compressed: frame.length, size, sha256: EC.hash.sha256(plain), lines: linesIn(plain), whole };
+    return { compressed, size, sha256: EC.hash.sha256(plain), lines: linesIn(plain), whole };
   }
 
   /** Takes what a frame holds piece by piece: held for the browser's own hash, unless that would be too much. */
@@ -139,19 +57,19 @@
     }
   }
 
-  async function readStreamed(header, buffer, size, signal) {
+  async function readStreamed({ header, bytes, size }, walk, signal) {
     const plain = new Plain(size);
     const decoder = V.unzstdStream((piece) => plain.take(piece));
-    const feed = (bytes) => {
+    const feed = (part) => {
       try {
-        decoder.push(bytes);
+        decoder.push(part);
       } catch (error) {
         throw damaged(error.message);
       }
     };
     feed(header);
-    let compressed = header.length;
-    for await (const block of takeBlocks(buffer, size)) {
+    let compressed = bytes;
+    for await (const { block } of walk.blocks(size)) {
       feed(block);
       compressed += block.length;
       await EC.turn.due(signal);
@@ -167,13 +85,12 @@
    * @param {{limit: number, signal: AbortSignal}} options the most plain bytes a frame may hold
    */
   async function* frames(next, { limit, signal }) {
-    const buffer = new Buffer(next);
+    const walk = new EC.zstd.Walk(next, (message) => new V.FormatError(message));
     let before = null;
-    while (await buffer.has(1)) {
-      const header = await takeHeader(buffer);
-      const size = statedSize(header, limit);
-      const read = size > AT_ONCE ? readStreamed : readWhole;
-      const frame = await read(header, buffer, size, signal);
+    while (await walk.more()) {
+      const stated = await walk.frame(limit);
+      const read = stated.size > AT_ONCE ? readStreamed : readWhole;
+      const frame = await read(stated, walk, signal);
       await EC.turn.due(signal);
       if (before) yield { ...before, sha256: await before.sha256 };
       before = frame;
