@@ -100,9 +100,13 @@ class ProfileStore:
         tenants = sorted({path.partition("/")[0] for path in files if "/" in path})
         return [*shared(files), *(each for tenant in tenants for each in owned(files, tenant))]
 
-    def broken(self) -> dict[str, str]:
-        """Return what is wrong with committed files that are no profiles: path to message."""
-        return {path: history.broken for path, history in self._files().items() if history.present and history.broken}
+    def broken(self, tenant: str | None = None) -> dict[str, str]:
+        """Return what is wrong with committed files that are no profiles, path to message; all, or what a tenant sees."""
+        return {
+            path: history.broken
+            for path, history in self._files().items()
+            if history.present and history.broken and (tenant is None or path.rpartition("/")[0] in {"", tenant})
+        }
 
     def version(self) -> str | None:
         """Return the commit that is in force; it changes when any profile does. None: there is no repository."""

@@ -61,6 +61,15 @@ def story_of(store: ProfileStore, tenant: str, reference: str, rows: Sequence[Ro
     )
 
 
+def remarks_of(store: ProfileStore, tenant: str) -> tuple[str, ...]:
+    """Return sentences about committed files, of a tenant or shared, that are no profiles; raises StorageError."""
+    return tuple(
+        f"The file of the profile {path.rpartition('/')[2].removesuffix('.yaml')} is no profile, so that its "
+        f"schedule is not known here. {message}."
+        for path, message in sorted(store.broken(tenant).items())
+    )
+
+
 def _change(entry: Entry) -> Change:
     return Change(
         revision=entry.revision,

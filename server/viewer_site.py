@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.profile_story import card_of, story_of
+from flows.profile_story import card_of, remarks_of, story_of
 from flows.run_rows import rows_of
 from server.profiles import told
 from server.viewer_pages import layout_of
@@ -23,7 +23,8 @@ def show_overview(service: Service, call: Call) -> bytes:
     tenant = call.caller.tenant
     with told(tenant):
         cards = [card_of(each) for each in service.profiles.listing(tenant)]
-    found = Overview(rows=_rows(service, tenant), profiles=cards)
+        remarks = remarks_of(service.profiles, tenant)
+    found = Overview(rows=_rows(service, tenant), profiles=cards, remarks=remarks)
     return overview.render(found, layout_of(service.sign_in, call.path, page="overview", title="Runs and bundles"))
 
 

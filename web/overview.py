@@ -91,6 +91,7 @@ class ProfileCard:
         tenant: Its owner; empty for one that all tenants share, or when not known.
         cron: Its schedule's five fields; empty for profiles that run only when asked.
         page: Whether the site has a page of the profile.
+        known: Whether its file is; what only bundles tell of may have a schedule that nobody here knows.
     """
 
     profile_id: str
@@ -101,6 +102,7 @@ class ProfileCard:
     timezone: str = "UTC"
     archived: bool = False
     page: bool = True
+    known: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +182,7 @@ def freshness(rows: Sequence[Row], profiles: Sequence[ProfileCard]) -> tuple[Fre
             latest.setdefault(row.profile, row)
     known = {card.profile_id: card for card in profiles}
     cards = known | {
-        name: ProfileCard(profile_id=name, kind=row.kind, page=False)
+        name: ProfileCard(profile_id=name, kind=row.kind, page=False, known=False)
         for name, row in latest.items()
         if name not in known
     }

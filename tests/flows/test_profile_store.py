@@ -24,6 +24,7 @@ from flows.errors import (
     ValidationError,
 )
 from flows.profile_store import ProfileStore, Signature
+from flows.profile_story import remarks_of
 from flows.profiles import builtin_bytes, builtin_profiles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -309,6 +310,18 @@ def test_a_committed_file_that_is_no_profile_is_told_and_hurts_no_other(store: P
     assert store.get("acme", "weekly@1").profile.name == "Weekly"
     assert set(store.broken()) == {"acme/weekly.yaml", "acme/named.yaml"}
     assert "not named after" in store.broken()["acme/named.yaml"]
+
+
+def test_a_tenant_is_told_of_its_own_broken_files_and_of_shared_ones_alone(store: ProfileStore, git: Git) -> None:
+    store.create("acme", WEEKLY, OPS)
+    for path in ("acme/weekly.yaml", "acme-two/weekly.yaml", "nightly.yaml"):
+        commit(git, store, path, "kind: nonsense\n")
+    assert set(store.broken()) == {"acme/weekly.yaml", "acme-two/weekly.yaml", "nightly.yaml"}
+    assert set(store.broken("acme")) == {"acme/weekly.yaml", "nightly.yaml"}
+    weekly, nightly = remarks_of(store, "acme")
+    assert weekly.startswith("The file of the profile weekly is no profile, so that its schedule is not known here. ")
+    assert "acme/weekly.yaml:1:1: kind: expected one of" in weekly
+    assert "the profile nightly is no profile" in nightly
 
 
 def test_a_revision_number_is_never_used_again(store: ProfileStore, git: Git) -> None:

@@ -141,6 +141,16 @@ def test_every_address_in_a_page_is_relative_and_leads_somewhere(viewed: Viewed)
     assert {url: status for url, status in answers.items() if status != 200} == {}
 
 
+def test_the_overview_names_profiles_whose_file_is_broken(viewed: Viewed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(tenant: str) -> dict[str, str]:
+        return {f"{tenant}/weekly.yaml": f"{tenant}/weekly.yaml:1:1: kind: <b>"}
+
+    monkeypatch.setattr(viewed.running.service.profiles, "broken", broken)
+    page = get(viewed, "/", **{"X-Stella-Tenant": "acme"}).text
+    assert "The file of the profile weekly is no profile" in page
+    assert "acme/weekly.yaml:1:1: kind: &lt;b&gt;." in page
+
+
 @pytest.mark.parametrize("path", ["/runs/{runId}/", "/bundles/{runId}/", "/bundles/{runId}/export.json"])
 def test_what_is_another_tenants_is_as_if_it_were_not_there(viewed: Viewed, path: str) -> None:
     foreign, unknown = get(viewed, path, **{"X-Stella-Tenant": "other"}), get(viewed, path.replace("{runId}", "run-x"))

@@ -90,6 +90,18 @@ def test_profiles_in_use_come_first_then_those_without_a_bundle_then_archived_on
     found = freshness([good("a", "2026-01-01T00:00:00Z"), good("b", "2026-01-01T00:00:00Z", profile="unlisted")], cards)
     assert [one.card.profile_id for one in found] == ["nightly", "unlisted", "empty", "archived"]
     assert [one.card.page for one in found] == [True, False, True, True]
+    assert [one.card.known for one in found] == [True, False, True, True]
+
+
+def test_a_profile_is_run_when_asked_only_where_somebody_knows_that() -> None:
+    rows = [good("a", "2026-01-01T00:00:00Z", profile="unlisted")]
+    unknown = render(Overview(rows=rows), HERE).decode()
+    assert "<td>not known</td>" in unknown
+    assert "when asked" not in unknown
+    assert (
+        "<td>when asked</td>"
+        in render(Overview(rows=rows, profiles=[ProfileCard(profile_id="unlisted")]), HERE).decode()
+    )
 
 
 def test_without_javascript_the_newest_hundred_rows_are_there_and_the_page_says_how_many_there_are() -> None:
