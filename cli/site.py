@@ -54,8 +54,8 @@ def build(
 ) -> None:
     """Verify bundles and write the pages about them.
 
-    Without --bundle, it is a site of everything here: the runs of the ledger, what was exported into
-    EXPORT_CENTER_HOME, and the profiles of the tenant in force. Without --key, the home's own key is trusted.
+    Without --bundle, it is a site of everything here that is of the tenant in force: the runs of the ledger, what was
+    exported into EXPORT_CENTER_HOME, and the profiles. Without --key, the home's own key is trusted.
 
     Example: export-center site build --bundle export.tar.zst --key team.pub --out site/
     """
@@ -103,11 +103,12 @@ def _of_home(configured: Settings, intake: Intake) -> Site:
     loose = candidates(exported(configured), taken=[row.name for row in home.rows])
     taken = _taken([*home.candidates, *loose], intake)
     rows = [*(each.row for each in taken), *home.others]
-    known = stories(configured, rows)
+    known, remarks = stories(configured, rows)
     profiles = [*known, *told_by_bundles(rows, [each.card.profile_id for each in known])]
     refused = {row.name for row in rows if row.status == "refused"}
     runs = [replace(run, bundle=None) if run.run["runId"] in refused else run for run in home.runs]
-    return replace(_site(taken, rows, profiles), runs=runs)
+    made = _site(taken, rows, profiles)
+    return replace(made, runs=runs, remarks=(*made.remarks, *remarks))
 
 
 def _taken(found: Sequence[Candidate], intake: Intake) -> list[Taken]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from bundle.errors import UnreadableError, VerificationError
 from bundle.source import open_bundle
 from bundle.verify import verify
 from cli.errors import UsageError
+from cli.site_bring import bring, check_kind
 from cli.tracing import timing
 from web.overview import Row
 from web.selection_words import tenants
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bundle.manifest import Manifest
     from bundle.verify import Verified
     from cli.watching import Watch
+    from web.around import Receipt
     from web.trivy_report import TrivyReport
 
 Way = Literal["copy", "link", "none"]
@@ -44,11 +45,17 @@ class Candidate:
     Attributes:
         name: What it is to be called there.
         row: Of the run that made it; None when no run is known.
+        receipts: Where that run sent it.
     """
 
     name: str
     path: Path
     row: Row | None = None
+    receipts: tuple[Receipt, ...] = ()
+
+    def plainly(self, message: str, source: Path) -> str:
+        """Return what was said about the bundle at ``source`` without a path: readers elsewhere have no use for it."""
+        return message.replace(str(source), self.path.name or self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,29 +91,27 @@ class Intake:
         """
         if self.folder.resolve().is_relative_to(candidate.path.resolve()):
             raise UsageError(f"--out lies inside the bundle {candidate.path}", advice="Name a folder elsewhere.")
-        place = self.folder / "bundles" / candidate.name
+        source = self._place(candidate)
         try:
             with timing("verify"):
-                source = self._brought(candidate.path, place)
+                check_kind(candidate.path)
+                if self.way != "none":
+                    bring(candidate.path.resolve(), source, link=self.way == "link")
                 verified = verify(source, keys=self.keys, consume=self.watch)
         except (VerificationError, UnreadableError) as error:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(self.folder / "bundles" / candidate.name, ignore_errors=True)
+            reason = candidate.plainly(error.message, source)
             if not self.list_refused:
-                error.message = f"{candidate.path}: {error.message}"
+                error.message = f"{candidate.path}: {reason}"
                 raise
-            return Taken(row=_refused(candidate, error.message), bundle=None)
+            return Taken(row=_refused(candidate, reason), bundle=None)
         return self._taken(candidate, verified, source)
 
-    def _brought(self, path: Path, place: Path) -> Path:
+    def _place(self, candidate: Candidate) -> Path:
         """Return where the bundle is to be verified: in its place in the site, unless the site has none."""
-        if not path.exists():
-            raise UnreadableError(f"there is no bundle at {path}")
         if self.way == "none":
-            return path
-        target = place / _file_name(path)
-        place.mkdir(parents=True, exist_ok=True)
-        _bring(path.resolve(), target, link=self.way == "link")
-        return target
+            return candidate.path.absolute()
+        return self.folder / "bundles" / candidate.name / _file_name(candidate.path)
 
     def _taken(self, candidate: Candidate, verified: Verified, source: Path) -> Taken:
         manifest, size = verified.manifest, _size(source)
@@ -121,6 +126,7 @@ class Intake:
             bytes=size,
             carried=kept,
             trivy=_trivy(source, manifest),
+            receipts=candidate.receipts,
         )
         row = candidate.row or Row(name=candidate.name, status="verified", profile=manifest.profile.id)
         row = replace(
@@ -146,15 +152,18 @@ def _trivy(source: Path, manifest: Manifest) -> TrivyReport | None:
 
 
 def candidates(paths: Iterable[Path], *, taken: Iterable[str] = ()) -> Iterator[Candidate]:
-    """Yield bundles under names of their own: the stem of the file, with a number where that is taken already."""
-    names = set(taken)
+    """Yield bundles under names of their own: the stem of the file, with a number where that is taken already.
+
+    Names that differ in case only are one name to some disks.
+    """
+    names = {name.casefold() for name in taken}
     for path in paths:
         stem, number = _stem(path), 1
         name = stem
-        while name in names:
+        while name.casefold() in names:
             number += 1
             name = f"{stem}-{number}"
-        names.add(name)
+        names.add(name.casefold())
         yield Candidate(name=name, path=path)
 
 
@@ -169,22 +178,6 @@ def _file_name(path: Path) -> str:
     if path.is_dir():
         return ARCHIVES["dir"]
     return ARCHIVES[_LAYOUT.get(path.suffix.lower(), "tar.zst")]
-
-
-def _bring(path: Path, target: Path, *, link: bool) -> None:
-    if path.is_dir():
-        shutil.copytree(path, target, copy_function=os.link if link else shutil.copyfile, symlinks=True)
-        return
-    if not link:
-        shutil.copyfile(path, target)
-        return
-    try:
-        target.hardlink_to(path)
-    except OSError as error:
-        raise UsageError(
-            f"--link: {path} cannot be given a name in the site: {error.strerror}",
-            advice="It is on another file system perhaps; --copy always works.",
-        ) from error
 
 
 def _size(source: Path) -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bundle.aside import folder_aside, make_folders
+from bundle.durable import make_durable
 from cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,12 +40,18 @@ def check_place(out: Path) -> None:
 
 @contextmanager
 def site_aside(out: Path) -> Iterator[Path]:
-    """Yield a new folder beside ``out``, which takes its place when the block ends well; else nothing changes."""
+    """Yield a new folder beside ``out``, which takes its place when the block ends well; else nothing changes.
+
+    All of it is on the disk before the older site goes.
+    """
     make_folders(out.parent)
     older: Path | None = None
     try:
         with folder_aside(out) as partial:
             yield partial
+            for path in partial.rglob("*"):
+                if path.is_file():
+                    make_durable(path)
             older = _moved_away(out)
     except BaseException:
         if older is not None and not out.exists():

@@ -101,7 +101,7 @@ class ProfileStore:
         return [*shared(files), *(each for tenant in tenants for each in owned(files, tenant))]
 
     def broken(self, tenant: str | None = None) -> dict[str, str]:
-        """Return what is wrong with committed files that are no profiles, path to message; all, or what a tenant sees."""
+        """Return what is wrong with committed files that are no profiles, of all or of what a tenant sees, by path."""
         return {
             path: history.broken
             for path, history in self._files().items()

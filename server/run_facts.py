@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger import distributions, events
 from server import views
+from web.around import Receipt
 from web.run_page import RunEvent, RunFacts
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ def facts_of(
         events=tuple(_told(connection, run_id)),
         bundle=bundle,
         may_cancel=may_cancel,
+    )
+
+
+def receipt_of(row: Mapping[str, Any]) -> Receipt:
+    """Return a target of a run as the page of its bundle has it."""
+    told = views.distribution(row)
+    return Receipt(
+        type=told["type"],
+        location=told["location"] or "",
+        state=told["state"],
+        sha256=told["sha256"] or "",
+        bytes=told["sizeBytes"],
+        expires_at=told["expiresAt"] or "",
     )
 
 

@@ -12,14 +12,13 @@ from bundle.manifest import Manifest
 from bundle.source import open_bundle
 from ledger import distributions
 from ledger.receipts import FINISHED
-from server import views
 from server.bundles import held, held_in
 from server.problems import INTERNAL, Problem
 from server.routing import Scope
-from server.run_facts import facts_of
+from server.run_facts import facts_of, receipt_of
 from server.runs import find
 from web import bundle_page, run_page, small_pages, trivy_report
-from web.around import Around, Receipt
+from web.around import Around
 from web.figures import visible
 from web.layout import BundlePlace, Layout
 
@@ -80,7 +79,7 @@ def bundle(service: Service, call: Call) -> bytes:
         sha256=target["sha256"],
         run=f"{layout.root}runs/{run_id}/index.html",
         profile=f"{layout.root}profiles/{row['profile_base']}/index.html",
-        receipts=tuple(_receipt(each) for each in targets),
+        receipts=tuple(map(receipt_of, targets)),
         trivy=_trivy(service, call, path, found),
         file=f"export-{run_id}.{target['layout']}",
     )
@@ -114,18 +113,6 @@ def _read(service: Service, call: Call, path: Path, name: str) -> bytes:
         # Its time may have been over after the ledger had been asked: then this says so.
         held(service, call)
         raise Problem(500, INTERNAL, f"the bundle of {call.params['runId']} cannot be read") from error
-
-
-def _receipt(row: Mapping[str, Any]) -> Receipt:
-    told = views.distribution(row)
-    return Receipt(
-        type=told["type"],
-        location=told["location"] or "",
-        state=told["state"],
-        sha256=told["sha256"] or "",
-        bytes=told["sizeBytes"],
-        expires_at=told["expiresAt"] or "",
-    )
 
 
 def shell(sign_in: SignIn, path: str, *, page: str = "shell", nonce: str = "") -> bytes:

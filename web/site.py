@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bundle.manifest import Manifest
+    from web.around import Receipt
     from web.profile_page import ProfileStory
     from web.run_page import RunFacts
     from web.trivy_report import TrivyReport
@@ -41,6 +42,7 @@ class SiteBundle:
         bytes: Of the archive, or of all files of a folder.
         carried: Whether the site has it beside the page.
         trivy: The report of its Trivy database; None for other bundles.
+        receipts: Where it was sent, as far as whoever made the site knows.
     """
 
     name: str
@@ -51,6 +53,7 @@ class SiteBundle:
     bytes: int = 0
     carried: bool = True
     trivy: TrivyReport | None = None
+    receipts: tuple[Receipt, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,7 @@ def _bundle(bundle: SiteBundle, rows: Mapping[str, Row], profiles: set[str]) -> 
         run=f"{DEEP}runs/{bundle.name}/index.html" if row is not None and row.run else "",
         profile=f"{DEEP}profiles/{profile}/index.html" if profile in profiles else "",
         trivy=bundle.trivy,
+        receipts=bundle.receipts,
     )
     place = _place(bundle)
     framed = layout("bundle", f"{profile}, {bundle.name}", DEEP, bundle=place)

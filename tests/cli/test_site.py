@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Program
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "example"
@@ -95,6 +99,91 @@ def test_a_refused_bundle_is_listed_with_its_reason_and_has_neither_page_nor_arc
     assert "crates failed verification" in (out / "index.html").read_text()
 
 
+def folder_with(place: Path, **files: str) -> Path:
+    place.mkdir()
+    for name, text in files.items():
+        (place / name.replace("_", ".")).write_text(text)
+    return place
+
+
+def put_socket(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+
+
+BAD: dict[str, Callable[[Path], object]] = {
+    "a file that is no bundle": lambda place: place.write_text("a letter"),
+    "a file of nothing": lambda place: place.touch(),
+    "nothing": lambda _: None,
+    "a pipe": os.mkfifo,
+    "a socket": put_socket,
+    "a folder that is no bundle": lambda place: folder_with(place, thesis_txt="two years"),
+    "a bundle with a pipe in it": lambda place: os.mkfifo(folder_with(place, export_json="{}") / "pipe"),
+    "a bundle with a link in it": lambda place: (folder_with(place, export_json="{}") / "link").symlink_to("/"),
+}
+
+
+@pytest.fixture(scope="module", params=["--copy", "--link", "--no-bundles"])
+def with_bad(request: pytest.FixtureRequest, program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two sites were built of everything bad; ``out`` and ``again``."""
+    place = tmp_path_factory.mktemp("bad")
+    named: list[object] = []
+    for number, make in enumerate(BAD.values()):
+        make(place / f"bad-{number}")
+        named += ["--bundle", place / f"bad-{number}"]
+    for out in ("out", "again"):
+        program.json("site", "build", "--out", place / out, request.param, *named, *_example(), "--list-refused")
+    return place
+
+
+def test_whatever_is_no_bundle_is_listed_as_refused_by_its_name_alone_and_two_builds_are_the_same(
+    with_bad: Path,
+) -> None:
+    made = files_of(with_bad / "out")
+    refused = {row["name"]: row["remark"] for row in rows_of(with_bad / "out") if row["status"] == "refused"}
+    assert sorted(refused) == [f"bad-{number}" for number in range(len(BAD))]
+    assert all(refused.values())
+    texts = b"".join(data for path, data in made.items() if not path.endswith(".zst"))
+    assert str(with_bad).encode() not in texts
+    assert made == files_of(with_bad / "again")
+    assert [path.name for path in (with_bad / "out" / "bundles").iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("sentence", ["a file that is no bundle", "a pipe", "a folder that is no bundle"])
+def test_an_error_names_the_bundle_where_its_owner_has_it(program: Program, tmp_path: Path, sentence: str) -> None:
+    BAD[sentence](tmp_path / "bad")
+    said = program.error("site", "build", "--out", tmp_path / "site", "--bundle", tmp_path / "bad", *_example(), code=4)
+    assert f"{tmp_path / 'bad'}: " in said
+    assert ".partial" not in said
+
+
+def test_everything_is_on_the_disk_before_the_older_site_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cli.site_folder import site_aside, write_pages
+
+    kept: set[int] = set()
+    fsync = os.fsync
+
+    def flushed(descriptor: int) -> None:
+        kept.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    with site_aside(tmp_path / "site") as folder:
+        write_pages(folder, {"index.html": b"page"})
+        (folder / "bundles").mkdir()
+        (folder / "bundles" / "copied").write_bytes(b"bundle")
+    files = [path for path in (tmp_path / "site").rglob("*") if path.is_file()]
+    assert len(files) == 3
+    assert {path.stat().st_ino for path in files} <= kept
+
+
+def test_names_that_some_disks_take_for_one_are_two() -> None:
+    from cli.site_bundles import candidates
+
+    paths = [Path("a/Weekly.zip"), Path("b/weekly.zip"), Path("c/WEEKLY.tar.zst"), Path("d/run.zip")]
+    assert [each.name for each in candidates(paths, taken=["Run"])] == ["Weekly", "weekly-2", "WEEKLY-3", "run-2"]
+
+
 def test_only_a_site_is_replaced(program: Program, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.txt").write_text("two years")
@@ -134,6 +223,12 @@ def test_without_bundles_named_it_is_a_site_of_the_home_with_its_profiles(
     made = home.json("site", "build", "--out", tmp_path / "site", "--key", program.public_key)
     assert made["bundles"] == 1
     assert "profileId: json-raw" in (tmp_path / "site/profiles/json-raw/index.html").read_text()
+    build = ("site", "build", "--key", program.public_key, "--out")
+    others = home.done(*build, tmp_path / "others", EXPORT_CENTER_TENANT="bravo")
+    assert rows_of(tmp_path / "others") == []
+    assert not (tmp_path / "others" / "bundles").exists()
+    assert b"left out 1 of 1 bundles" in others.stderr
+    assert b"not of tenant bravo alone" in others.stderr
     assert home.error("site", "build", "--out", tmp_path / "other", code=3)
 
 
@@ -164,6 +259,9 @@ def test_a_site_of_a_service_has_its_runs_their_bundles_and_why_a_run_failed(pro
         f'href="../../runs/{made["runId"]}/index.html"' in (out / "bundles" / made["runId"] / "index.html").read_text()
     )
     assert 'id="run-cancel" aria-haspopup="dialog" hidden>' in page
+    kept = (out / "bundles" / made["runId"] / "index.html").read_text()
+    assert [each["type"] for each in made["distributions"]] == ["http"]
+    assert made["distributions"][0]["location"] in kept
 
 
 def test_a_profile_with_the_name_of_a_path_writes_no_page(tmp_path: Path) -> None:
