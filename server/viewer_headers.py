@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from web.layout import MAKERS
+
 if TYPE_CHECKING:
     from server.sign_in import SignIn
 
@@ -21,7 +23,7 @@ def page_headers(sign_in: SignIn | None) -> dict[str, str]:
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        "trusted-types export-center export-center-data",
+        f"trusted-types {' '.join(MAKERS)}",
     )
     return {"Content-Security-Policy": "; ".join(policy), **COMMON}
 

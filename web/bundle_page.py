@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bundle.digests import sha256_hex
 from web.around import ALONE
 from web.assets import bundle_files
 from web.facts import facts_of, pages_of
@@ -47,7 +48,9 @@ def in_site(manifest: Manifest, layout: Layout, around: Around, *, key: tuple[st
     """
     facts = facts_of(manifest, key_id=key[0], algorithm=key[1], trivy=around.trivy)
     if layout.bundle is not None:
-        layout = replace(layout, bundle=replace(layout.bundle, content_digest=manifest.content_digest))
+        sha256 = sha256_hex(manifest.to_bytes())
+        place = replace(layout.bundle, content_digest=manifest.content_digest, manifest_sha256=sha256)
+        layout = replace(layout, bundle=place)
     return _page(page_data(facts, pages_of(manifest), layout, around), layout, around)
 
 

@@ -15,6 +15,9 @@ PAGES = (
 )
 """Address, name and title of the pages that every page of a site leads to."""
 
+MAKERS = ("export-center", "export-center-data")
+"""Names of the Trusted Types policies of a site: pages of the same server, and the site's data as scripts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
@@ -35,6 +38,8 @@ class BundlePlace:
         layout: "tar.zst", "zip" or "dir".
         bytes: Size of the archive; None for a folder.
         content_digest: contentDigest, so that no other bundle is taken for it; empty when a page does not say.
+        manifest_sha256: SHA-256 of export.json, which tells bundles of the same evidence apart; empty in the bundle
+            itself, whose page is one of the members that export.json lists.
     """
 
     name: str
@@ -42,6 +47,7 @@ class BundlePlace:
     layout: Literal["tar.zst", "zip", "dir"]
     bytes: int | None = None
     content_digest: str = ""
+    manifest_sha256: str = ""
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -52,6 +58,7 @@ class BundlePlace:
             "layout": self.layout,
             "bytes": self.bytes,
             "contentDigest": self.content_digest,
+            "manifestSha256": self.manifest_sha256,
         }
 
 
@@ -95,7 +102,7 @@ class Layout:
     @property
     def policy(self) -> str:
         """The Content-Security-Policy the page states for itself."""
-        return content_security_policy(self.connect)
+        return content_security_policy(self.connect, makes=() if self.mode == "bundle" else MAKERS)
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -110,14 +117,16 @@ class Layout:
         }
 
 
-def content_security_policy(connect: tuple[str, ...] = ()) -> str:
+def content_security_policy(connect: tuple[str, ...] = (), *, makes: tuple[str, ...] = ()) -> str:
     """Return the policy of all pages: scripts, styles and data from where the page came from, and nothing inline.
 
     Args:
         connect: Further origins that scripts may ask.
+        makes: Names by which scripts may make markup or addresses of scripts from text.
     """
-    asked = " ".join(("'self'", *connect))
+    asked, made = " ".join(("'self'", *connect)), " ".join(makes or ("'none'",))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        f"connect-src {asked}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+        f"connect-src {asked}; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; "
+        f"trusted-types {made}"
     )

@@ -210,9 +210,12 @@ def rows_script(rows: Iterable[Row]) -> bytes:
 
 
 def data_script(name: str, value: Any) -> bytes:
-    """Return a script that hands a value to ``ExportCenter.data(name)``."""
-    said = json.dumps(name), json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    return f"ExportCenter.data({said[0]}, {said[1]});\n".encode()
+    """Return a script that hands a value to ``ExportCenter.data(name)``.
+
+    As JSON in a string: of a literal, a key ``__proto__``, which evidence may have, would be no key.
+    """
+    text = json.dumps(value, separators=(",", ":"))
+    return f"ExportCenter.data({json.dumps(name)}, JSON.parse({json.dumps(text)}));\n".encode()
 
 
 def _table(rows: Iterable[Row]) -> Mapping[str, Any]:

@@ -115,6 +115,7 @@ def test_every_answer_keeps_browsers_from_guessing_framing_and_telling_others(vi
         assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
         assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
         assert policy["require-trusted-types-for"] == "'script'"
+        assert policy["trusted-types"] == "export-center export-center-data"
 
 
 def test_pages_lie_at_their_folder_and_at_its_index(viewed: Viewed) -> None:

@@ -128,6 +128,7 @@ def test_the_page_keeps_its_own_content_security_policy(friendly: BundleFacts) -
     (policy,) = [attributes["content"] for _, attributes in tags if "http-equiv" in attributes]
     assert policy is not None
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert policy.endswith("; require-trusted-types-for 'script'; trusted-types 'none'")
 
 
 def test_ids_are_unique_and_every_anchor_leads_somewhere(friendly: BundleFacts) -> None:

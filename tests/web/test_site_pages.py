@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from posixpath import dirname, join, normpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -18,7 +18,18 @@ from tests.bundle.conftest import manifest_of_payload
 from tests.web.conftest import HOSTILE
 from web.layout import Layout
 from web.line_diff import diff
-from web.overview import NEWEST, Overview, ProfileCard, Row, freshness, newest_first, overview_page, render, rows_script
+from web.overview import (
+    NEWEST,
+    Overview,
+    ProfileCard,
+    Row,
+    data_script,
+    freshness,
+    newest_first,
+    overview_page,
+    render,
+    rows_script,
+)
 from web.profile_page import Change, ProfileStory, profile_page
 from web.profile_page import render as render_profile
 from web.profile_words import words
@@ -26,6 +37,8 @@ from web.schedules import longest_pause, schedule_words
 from web.site import Site, SiteBundle, pages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bundle.manifest import Manifest
 
 DAY = 86_400
@@ -121,8 +134,16 @@ def test_the_script_gives_the_same_rows_as_the_json() -> None:
     rows = [good("a", "2026-01-01T00:00:00Z"), good("b</script>\u2028", "2026-01-02T00:00:00Z")]
     text = rows_script(rows).decode()
     assert text.isascii()
-    table = json.loads(text.removeprefix('ExportCenter.data("runs", ').removesuffix(");\n"))
+    table = json.loads(json.loads(text.removeprefix('ExportCenter.data("runs", JSON.parse(').removesuffix("));\n")))
     assert [row[table["fields"].index("name")] for row in table["rows"]] == ["b</script>\u2028", "a"]
+
+
+@pytest.mark.counterpart
+def test_the_script_gives_a_page_every_name_that_evidence_may_have(in_node: Callable[..., Any]) -> None:
+    value = {"__proto__": 5, "constructor": 1, "a\u2028</script>": {"__proto__": {"b": 2}}}
+    program = "ExportCenter.data = (name, value) => { globalThis.got = [name, JSON.stringify(value)]; };"
+    name, text = in_node(f"{program} (0, eval)(input); return got;", data_script("x", value).decode())
+    assert (name, json.loads(text)) == ("x", value)
 
 
 def test_key_facts_count_good_bundles_only() -> None:
@@ -262,8 +283,9 @@ def test_texts_of_others_stay_texts_on_every_page(manifest: Manifest) -> None:
             assert "\u202e" not in data.decode()
 
 
-def test_no_page_has_a_style_attribute_or_a_script_inside(manifest: Manifest) -> None:
+def test_no_page_has_a_style_attribute_or_a_script_inside_and_only_two_makers_of_markup(manifest: Manifest) -> None:
     for path, data in pages(site_of(manifest)).items():
+        assert not path.endswith(".html") or b'; trusted-types export-center export-center-data"' in data
         for tag, attributes in Links(data.decode()).tags if path.endswith(".html") else []:
             assert "style" not in attributes
             assert not [name for name in attributes if name.startswith("on")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from bundle.keys import load_public_key
 from bundle.verify import verify
@@ -30,6 +32,8 @@ AXE = Path(__file__).parent / "node" / "node_modules" / "axe-core" / "axe.min.js
 PEM = (EXAMPLE / "key.pub").read_text()
 DATA = "data/advisories.jsonl.zst"
 ADDRESS = "bundles/example"
+OTHER = "bundles/other"
+"""A page about an older export of the same evidence, beside the example's archive."""
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +58,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"{ADDRESS}/index.html": in_site(verified.manifest, around, ALONE, key=key),
         **site_files(),
     }
+    older = structs.replace(verified.manifest, as_of="2020-01-01T00:00:00Z")
+    pages[f"{OTHER}/index.html"] = in_site(older, replace(around, bundle=replace(place, bytes=9)), ALONE, key=key)
     made = tmp_path_factory.mktemp("site")
     for name, data in pages.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_bytes(data)
-    (made / ADDRESS / "bundle.tar.zst").write_bytes(archive.read_bytes())
+    for address in (ADDRESS, OTHER):
+        (made / address / "bundle.tar.zst").write_bytes(archive.read_bytes())
     return made
 
 
@@ -294,6 +301,19 @@ def test_a_bundles_page_verifies_its_archive_over_http(opened: Callable[..., Any
             archive.write_bytes(genuine)
 
 
+def test_another_bundle_of_the_same_evidence_is_not_taken_for_the_one_that_a_page_is_about(
+    opened: Callable[..., Any], address: str
+) -> None:
+    with opened(f"{address}/{OTHER}/index.html#q=x") as page:
+        page.fill("#trusted-pem", PEM)
+        said = judge(page)
+        assert said.startswith("Genuine, but not the bundle that this page is about")
+        digests = [line for line in said.splitlines() if len(line) == 64]
+        assert digests[0] == digests[1]
+        assert digests[2] != digests[3]
+        page.get_by_text("bundle.tar.zst is another bundle, of export.json").wait_for()
+
+
 def test_a_bundles_page_that_was_opened_as_a_file_leads_to_the_page_that_verifies(
     opened: Callable[..., Any], folder: Path
 ) -> None:
@@ -305,7 +325,6 @@ def test_a_bundles_page_that_was_opened_as_a_file_leads_to_the_page_that_verifie
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.optional
 def test_axe_finds_no_violation_before_and_after_a_verdict(
     opened: Callable[..., Any], example: Members, tmp_path: Path, scheme: str, width: int
 ) -> None:

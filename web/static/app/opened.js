@@ -9,14 +9,18 @@
   /** Whether the page lies where it can fetch what lies beside it; on file:// a page cannot. */
   const reachable = () => Boolean(EC.page.bundle) && location.protocol !== "file:";
 
+  function same(found, what, wanted, digest) {
+    if (!wanted || digest === wanted) return;
+    const advice = `This page is about ${what} ${wanted.slice(0, 12)}…; open that one, or look at the other by its own page.`;
+    throw new EC.BundleError(`${found.name} is another bundle, of ${what} ${digest.slice(0, 12)}…`, { advice, code: "other" });
+  }
+
   /** Make a bundle the one this page is about; every listener gets it. Refuses another bundle than the page's. */
-  function put(found) {
-    const wanted = EC.page.bundle?.contentDigest;
-    const digest = found.manifest.contentDigest;
-    if (wanted && digest !== wanted) {
-      const advice = `This page is about contentDigest ${wanted.slice(0, 12)}…; open that one, or look at the other by its own page.`;
-      throw new EC.BundleError(`${found.name} is another bundle, of contentDigest ${digest.slice(0, 12)}…`, { advice, code: "other" });
-    }
+  async function put(found) {
+    const { contentDigest, manifestSha256 } = EC.page.bundle ?? {};
+    same(found, "contentDigest", contentDigest, found.manifest.contentDigest);
+    // Exports of the same evidence as of another time have the same contentDigest.
+    if (manifestSha256) same(found, "export.json", manifestSha256, await EC.hash.sha256Hex(found.manifestBytes));
     bundle = found;
     for (const listener of listeners) listener(found);
     return found;

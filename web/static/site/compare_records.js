@@ -194,7 +194,7 @@
         const close = h("button", { type: "button", class: "button", onclick: () => this.opened.replaceChildren() }, "Close");
         const title = h("h3", { tabindex: -1 }, `${visible(hit.id)}: ${change}`);
         const view = EC.record.view({ ...hit, line: hit.text }, { file: this.sides[change === "removed" ? 0 : 1].name });
-        this.opened.replaceChildren(title, close, older ? fields(older.record, hit.record) : "", view);
+        this.opened.replaceChildren(title, close, older ? fields(...[older, hit].map((one) => EC.json.parse(one.text))) : "", view);
         title.focus();
       } catch (error) {
         this.opened.replaceChildren(h("p", { class: "remark", role: "alert" }, EC.records.words(error)));
@@ -209,6 +209,7 @@
     const cell = (value, side) => h("td", { "data-label": side }, value === undefined ? h("span", { class: "quiet" }, "nothing") : visible(shorten(EC.compareWords.text(value), 600)));
     const row = ({ path, a, b }) => h("tr", {}, h("th", { scope: "row" }, visible(path)), cell(a, "A"), cell(b, "B"));
     const rest = found.length - SHOWN_CHANGES;
+    if (!found.length) return h("p", { class: "note" }, "Only the order of fields changed, or how their texts are escaped: both say the same.");
     return h(
       "div",
       { class: "scroll" },

@@ -11,7 +11,18 @@
   ];
   const REST = "(other)";
 
-  const text = (value) => (typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value));
+  const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+  const isNumber = (value) => value instanceof EC.json.Lexeme;
+
+  /** A value as JSON; numbers of EC.json.parse keep the digits they were written with. */
+  function spelled(value) {
+    if (isNumber(value)) return value.text;
+    if (Array.isArray(value)) return `[${value.map(spelled).join(",")}]`;
+    if (!isObject(value)) return JSON.stringify(value);
+    return `{${Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}:${spelled(one)}`).join(",")}}`;
+  }
+
+  const text = (value) => (typeof value === "string" ? value : value === undefined ? "" : spelled(value));
 
   /** Digests side by side, with what it means that they are equal, or not. */
   function digests(a, b) {
@@ -118,17 +129,19 @@
     });
   }
 
-  const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-  const equal = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  const equal = (a, b) => spelled(a) === spelled(b);
+  const hasFields = (value) => isObject(value) && !isNumber(value);
 
   /**
-   * What changed inside of a document: {path, a, b}; a side that has nothing there is undefined. Of lists, what is equal
+   * What changed inside of a document, as EC.json.parse gives it: {path, a, b}; a side that has nothing there is
+   * undefined. The order of fields and the spelling of texts are no change; that of numbers is. Of lists, what is equal
    * at both ends is left out; what is between stands side by side only when there is as much of it.
    */
   function* changes(a, b, path = "") {
     if (equal(a, b)) return;
-    if (isObject(a) && isObject(b)) {
-      for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) yield* changes(a[key], b[key], path ? `${path}.${key}` : key);
+    if (hasFields(a) && hasFields(b)) {
+      const { at } = EC.facts;
+      for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) yield* changes(at(a, key), at(b, key), path ? `${path}.${key}` : key);
     } else if (Array.isArray(a) && Array.isArray(b)) yield* ofLists(a, b, path);
     else yield { path, a, b };
   }

@@ -48,8 +48,8 @@
       try {
         const { signal } = canceling;
         for await (const event of EC.verify.verify(await this.source(signal), this.trusted.pem, { signal })) {
-          if (this.canceling === canceling) this.steps.show(event);
           if (event.kind === "verdict") verdict = event;
+          if (this.canceling === canceling) this.steps.show(event);
         }
       } catch (error) {
         verdict = { kind: "verdict", verdict: "unreadable", message: error.message, advice: error.advice ?? "" };
@@ -122,10 +122,10 @@
   }
 
   /** The archive that a bundle's page is about, read over HTTP: as it is there now, not as the browser kept it. */
-  function fromAddress({ url, bytes }, signal) {
+  function fromAddress({ url }, signal) {
     const ask = (...request) => (EC.session ? EC.session.fetch(...request) : globalThis.fetch(...request));
     const fetch = (address, options) => ask(address, { ...options, cache: "no-store" });
-    return EC.source.fromUrl(new URL(url, location.href).href, { fetch, size: bytes ?? undefined, signal });
+    return EC.source.fromUrl(new URL(url, location.href).href, { fetch, signal });
   }
 
   EC.start("verify", ({ page, bundle }) => {

@@ -36,6 +36,31 @@
     ];
   }
 
+  /** What was verified is whole and signed, and yet not what its reader sees above: say how the two differ. */
+  function another({ manifest, manifestSha256 }) {
+    const { h, visible } = EC.dom;
+    const { bundle } = EC.page;
+    const digest = (value) => h("span", { class: "digest" }, value);
+    return [
+      h("p", { class: "word" }, "Genuine, but not the bundle that this page is about"),
+      h("p", {}, "The archive that lies here now was signed with this key. It is another export than the one that this page tells of: rely on nothing that the page says."),
+      h("dl", { class: "facts" }, [
+        fact("Verified", `as of ${visible(manifest.asOf)}`),
+        fact("Its contentDigest", digest(manifest.contentDigest)),
+        fact("This page's contentDigest", digest(bundle.contentDigest)),
+        fact("SHA-256 of its export.json", digest(manifestSha256)),
+        fact("SHA-256 of this page's export.json", digest(bundle.manifestSha256)),
+      ]),
+      h("p", { class: "note" }, "Ask whoever runs this site to put the page or the archive right; verify.html judges the archive by itself."),
+    ];
+  }
+
+  /** The verdict, as it is meant on this page. */
+  function judged({ verdict, manifestSha256 }) {
+    const wanted = EC.page.bundle?.manifestSha256;
+    return verdict === "verified" && wanted && manifestSha256 !== wanted ? "another" : verdict;
+  }
+
   function refused({ step, member, message, advice }) {
     const { h, visible } = EC.dom;
     const place = member === "archive" ? "the container" : member;
@@ -52,7 +77,7 @@
   }
 
   const canceled = () => [EC.dom.h("p", { class: "word" }, "Canceled: nothing is known about this bundle")];
-  const SAYING = { verified, failed: refused, unreadable, canceled };
+  const SAYING = { verified, another, failed: refused, unreadable, canceled };
 
   class Steps {
     /** @param {Element} root holds #verify-verdict, #verify-progress and the list of steps */
@@ -111,8 +136,9 @@
         if (item.dataset.state === "running") this.mark(item, "open", "");
         if (!item.dataset.state) this.mark(item, "never", "");
       }
-      this.verdict.dataset.verdict = verdict.verdict;
-      this.verdict.replaceChildren(...SAYING[verdict.verdict](verdict, this));
+      const word = judged(verdict);
+      this.verdict.dataset.verdict = word;
+      this.verdict.replaceChildren(...SAYING[word](verdict, this));
       this.verdict.hidden = false;
       if (verdict.verdict === "failed" && this.folded) this.folded.open = true;
     }
