@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from web.figures import number, size, visible
-from web.run_words import PHASES, Said, duration, say, status_words, utc
+from web.run_words import PHASES, SHOWN, Said, duration, earlier, say, status_words, utc
 from web.selection_words import selectors
 from web.stated import Fact
 from web.templating import render as fill
@@ -62,7 +62,10 @@ class RunPage:
     """One run, ready to be written down.
 
     Attributes:
-        state: What the script begins with: {run, last, isOver}; ``last`` is the number of the newest event shown.
+        events: The newest ones, at most ``SHOWN``.
+        earlier: Says how many events before those are left out; "" when none are.
+        state: What the script begins with: {run, last, isOver, earlier}; ``last`` is the number of the newest event
+            shown, ``earlier`` how many are left out.
     """
 
     run_id: str
@@ -74,6 +77,7 @@ class RunPage:
     stages: tuple[Stage, ...]
     adapters: tuple[Mapping[str, str], ...]
     events: tuple[Said, ...]
+    earlier: str
     facts: tuple[Fact, ...]
     bundle: str | None
     can_cancel: bool
@@ -91,6 +95,7 @@ def run_page(facts: RunFacts) -> RunPage:
     run = facts.run
     is_over = run["status"] in OVER
     stages = _stages(facts)
+    left_out = max(len(facts.events) - SHOWN, 0)
     return RunPage(
         run_id=visible(run["runId"]),
         status=run["status"],
@@ -101,7 +106,8 @@ def run_page(facts: RunFacts) -> RunPage:
         notice_detail=tuple(_details(run)),
         stages=stages,
         adapters=tuple(_adapter(each) for each in run["progress"]["adapters"] if each["adapter"]),
-        events=tuple(say(each.seq, each.type, each.data) for each in facts.events),
+        events=tuple(say(each.seq, each.type, each.data) for each in facts.events[left_out:]),
+        earlier=earlier(left_out),
         facts=_facts(run),
         bundle=facts.bundle,
         can_cancel=facts.may_cancel and not is_over and "cancelRequestedAt" not in run,
@@ -110,6 +116,7 @@ def run_page(facts: RunFacts) -> RunPage:
             "run": run["runId"],
             "last": facts.events[-1].seq if facts.events else 0,
             "isOver": is_over,
+            "earlier": left_out,
             "stages": [name for name, _ in PHASES],
         },
     )

@@ -30,6 +30,9 @@ _STATUS = {
     "canceled": "Canceled",
 }
 _DIGITS = 16
+SHOWN = 2_000
+"""So many events are in a page, the newest: an hour of a run with an adapter, whose page must stay usable for days."""
+
 MINUTE = 60
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z")
 _SPANS = ((86_400, "d"), (3_600, "h"), (MINUTE, "min"))
@@ -58,6 +61,12 @@ def say(seq: int, kind: str, data: Mapping[str, Any]) -> Said:
     title, words = _EVENTS.get(kind, (kind, _nothing))
     at = visible(str(data.get("timestamp", "")))
     return Said(seq=seq, at=at, shown=utc(at), title=visible(title), text=visible(words(data)))
+
+
+def earlier(count: int) -> str:
+    """Say how many events are not in a page; "" when all of them are."""
+    rest = "1 earlier one is" if count == 1 else f"{number(count)} earlier ones are"
+    return f"The newest {number(SHOWN)} events are shown; {rest} left out." if count else ""
 
 
 def utc(at: str) -> str:

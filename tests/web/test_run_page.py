@@ -10,10 +10,10 @@ import pytest
 from tests.web.conftest import HOSTILE
 from web.layout import Layout
 from web.run_page import RunEvent, RunFacts, render, run_page
-from web.run_words import duration, say
+from web.run_words import SHOWN, duration, earlier, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 LAYOUT = Layout(mode="served", page="run", title="run-20260131-01: run", root="../../", api="../../api/export")
 
@@ -111,3 +111,65 @@ def test_time_spans_have_their_two_largest_units(seconds: float, words: str) -> 
 def test_an_event_of_a_later_version_is_shown_by_its_name() -> None:
     said = say(7, "run.polished", {"timestamp": "2026-01-31T12:00:00.5Z", "shine": 3})
     assert (said.seq, said.shown, said.title, said.text) == (7, "2026-01-31 12:00:00 UTC", "run.polished", "")
+
+
+def test_the_newest_events_are_in_the_page_and_how_many_are_not_is_said() -> None:
+    told = progress("plan", *["adapter"] * (SHOWN + 1))
+    page = run_page(RunFacts(run=run(), tenant="acme", events=told))
+    assert [page.events[0].seq, page.events[-1].seq, len(page.events)] == [4, SHOWN + 3, SHOWN]
+    assert (page.state["last"], page.state["earlier"]) == (SHOWN + 3, 2)
+    assert [each.state for each in page.stages[:2]] == ["done", "now"]
+    facts = RunFacts(run=run(status="success"), tenant="acme", events=told)
+    text = render(facts, LAYOUT).decode().replace("\u202f", " ")
+    assert "The newest 2 000 events are shown; 2 earlier ones are left out." in text
+    assert "All its events are below" not in text
+    assert run_page(RunFacts(run=run(), tenant="acme", events=told[:SHOWN])).earlier == ""
+
+
+EVENTS: Mapping[str, dict[str, Any]] = {
+    "run.accepted": {"profileId": HOSTILE},
+    "run.progress": {"phase": HOSTILE, "records": 1234, "bytes": 5_600_000},
+    "run.signed": {"keyId": "\u202e" + HOSTILE},
+    "run.distribution": {"type": HOSTILE, "state": "\u200b", "sizeBytes": 999},
+    "run.succeeded": {"records": 1, "bytes": 2},
+    "run.failed": {"errorCode": HOSTILE, "error": {"message": HOSTILE}},
+    "run.canceled": {"canceledBy": HOSTILE, "reason": HOSTILE},
+    HOSTILE: {},
+    "constructor": {},
+}
+
+
+@pytest.mark.counterpart
+def test_events_that_come_later_are_said_as_those_that_were_there(in_node: Callable[..., Any]) -> None:
+    counts = [0, 1, 2, 12_345]
+    said = in_node(
+        "const { say, earlier, stage } = ExportCenter.runWords; return { stage: stage(input.hostile), "
+        "events: input.events.map(([type, data]) => say(type, data)), earlier: input.counts.map(earlier) }",
+        {"events": list(EVENTS.items()), "counts": counts, "hostile": HOSTILE},
+        ("site/run_words.js",),
+    )
+    assert said["earlier"] == [earlier(count) for count in counts]
+    assert said["events"] == [[one.title, one.text] for one in (say(1, kind, data) for kind, data in EVENTS.items())]
+    assert "\u202e" not in str(said)
+
+
+FOLLOW = """
+const EC = ExportCenter;
+const ending = new AbortController();
+let asked = 0;
+EC.session = { SignInNeeded: class extends Error {}, fetch: async () => {
+  if (++asked > 1) ending.abort();
+  return new Response(`retry: 1\n\nid: 7\nevent: run.progress\ndata: ${input}\n\n`);
+} };
+EC.problems = { words: String };
+const told = { url: "/events", after: 0, signal: ending.signal, onState() {}, onEvent: () => true };
+return EC.events.follow(told).then(() => ({ asked, error: "" }), (error) => ({ asked, error: error.message }));
+"""
+
+
+@pytest.mark.counterpart
+def test_an_event_that_cannot_be_read_is_said_and_not_asked_for_again(in_node: Callable[..., Any]) -> None:
+    broken = in_node(FOLLOW, '{"records": 1', ("site/events.js",))
+    assert broken["asked"] == 1
+    assert broken["error"].startswith("An event cannot be shown: ")
+    assert in_node(FOLLOW, '{"records": 1}', ("site/events.js",)) == {"asked": 1, "error": ""}

@@ -1,7 +1,7 @@
 /** Following a stream of server-sent events by fetch: EventSource cannot send a token, nor say why it failed. */
 (function () {
   "use strict";
-  const EC = (window.ExportCenter ??= {});
+  const EC = (globalThis.ExportCenter ??= {});
   const FIRST_PAUSE = 2000;
   const LONGEST_PAUSE = 30000;
   const SILENCE = 45000; // three of the service's heartbeats
@@ -68,7 +68,7 @@
         if (message.retry !== undefined) state.pause = message.retry;
         if (message.data === undefined) continue;
         state.last = Number(message.id ?? state.last);
-        if (hand(told, { seq: state.last, type: message.event, data: JSON.parse(message.data) })) return true;
+        if (hand(told, { seq: state.last, type: message.event }, message.data)) return true;
       }
       return false;
     } finally {
@@ -79,9 +79,9 @@
   }
 
   /** Hands an event over; what goes wrong with it there would go wrong again over a new connection. */
-  function hand(told, event) {
+  function hand(told, event, text) {
     try {
-      return told.onEvent(event);
+      return told.onEvent({ ...event, data: JSON.parse(text) });
     } catch (error) {
       throw Object.assign(new Error(`An event cannot be shown: ${error.message}`), { isOwn: true, cause: error });
     }

@@ -79,7 +79,17 @@
       $("run-events").append(
         h("tr", {}, h("td", { class: "num" }, `${seq}`), h("td", {}, time), h("td", {}, title), h("td", {}, text)),
       );
+      this.leaveOut();
       if (follows) box.scrollTop = box.scrollHeight;
+    }
+
+    /** Keeps the newest rows: a run may tell more than a page can hold. */
+    leaveOut() {
+      const { rows } = $("run-events");
+      if (rows.length <= EC.runWords.SHOWN) return;
+      rows[0].remove();
+      put($("run-earlier"), EC.runWords.earlier(++this.state.earlier));
+      $("run-earlier").hidden = false;
     }
 
     progress(data) {
@@ -106,12 +116,13 @@
 
     adapter(data) {
       const { h, number, size } = EC.dom;
+      const name = EC.dom.visible(data.adapter);
       const body = $("run-adapters");
       body.querySelector(".rest")?.remove();
-      let row = [...body.rows].find((each) => each.dataset.adapter === data.adapter);
+      let row = [...body.rows].find((each) => each.dataset.adapter === name);
       if (!row) {
-        const cells = ["", "num", "num", "num"].map((name) => h("td", { class: name }));
-        row = h("tr", { "data-adapter": data.adapter }, h("th", { scope: "row" }, data.adapter), ...cells);
+        const cells = ["", "num", "num", "num"].map((kind) => h("td", { class: kind }));
+        row = h("tr", { "data-adapter": name }, h("th", { scope: "row" }, name), ...cells);
         body.append(row);
       }
       const [, stage, records, rate, bytes] = row.cells;
@@ -152,14 +163,15 @@
     }
 
     notice(type, data) {
-      const { h } = EC.dom;
+      const { h, visible } = EC.dom;
       const failed = type === "run.failed";
       const text = failed
         ? `This run failed: ${data.error?.message ?? data.errorCode}`
         : `This run was canceled ${EC.runWords.say(type, data)[1].replace(": ", ", who said: ")}`;
       const details = failed ? [`errorCode ${data.errorCode}, ${data.error?.code ?? ""}`] : [];
       const box = $("run-notice");
-      box.replaceChildren(h("p", {}, h("strong", {}, text)), ...details.map((each) => h("p", {}, h("code", {}, each))));
+      const coded = details.map((each) => h("p", {}, h("code", {}, visible(each))));
+      box.replaceChildren(h("p", {}, h("strong", {}, visible(text))), ...coded);
       box.hidden = false;
     }
 
@@ -176,7 +188,7 @@
         live: () => `Live${since || ", nothing new yet"}.`,
         waiting: ({ words, seconds }) => `${words} Trying again in ${seconds} s${since}.`,
         refused: ({ words }) => `No longer live: ${words}`,
-        over: () => "This run is over. All its events are below.",
+        over: () => `This run is over.${this.state.earlier ? "" : " All its events are below."}`,
       };
       put($("run-connection"), words[this.connection](this.detail));
       $("run-connection").dataset.state = this.connection;
