@@ -39,6 +39,9 @@ CONTENT = ("line", "raw")
 DIGESTS = ("sha256", "key_hash", "id_hash", "raw_sha256", "line_sha256")
 """Columns of which no two values are alike."""
 
+TERMS = "terms.list.element"
+"""Hashes: a dictionary makes them no smaller, and reading them takes four times as long."""
+
 TAIL = 8
 """Bytes that end a Parquet file: the size of the footer, and a magic number."""
 
@@ -209,7 +212,7 @@ def _options(schema: pa.Schema, statistics: tuple[str, ...]) -> Mapping[str, Any
     """Return how columns are written: exported lines so that they are read fast, originals so that they are small."""
     leaves = _leaves(schema)
     content = _content(schema)
-    plain = {*content, *DIGESTS}
+    plain = {*content, *DIGESTS, TERMS}
     return {
         # Neither LZ4 nor zstd as Parquet uses them would notice a flipped bit.
         "write_page_checksum": True,
@@ -223,7 +226,7 @@ def _compression(name: str) -> str:
     """Return how a column is compressed: small where no export reads it, fast elsewhere, and bytes of digests not."""
     if name in ("raw", "sha256"):
         return "zstd"
-    return "none" if name in DIGESTS else "lz4"
+    return "none" if name in (*DIGESTS, TERMS) else "lz4"
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
