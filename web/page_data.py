@@ -32,7 +32,7 @@ class PageData:
 
     Attributes:
         alarm: What must not be overlooked, as a title and what it means; None when there is nothing.
-        rows_left_out: How many members the page has no room for; empty when it lists all.
+        rows_left_out: How many of ``total`` members the page has no room for; empty when it lists all.
         record_members: Paths of members that hold records, quoted for a shell.
         sealed: How it is encrypted; None when everybody can read it.
         delta: What it adds, changes and removes; None for bundles that stand alone.
@@ -55,7 +55,7 @@ class PageData:
     toolchain: tuple[stated.Fact, ...]
     rows: tuple[Row, ...]
     rows_left_out: str
-    total: str
+    total: int
     envelope: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
     record_members: tuple[str, ...]
@@ -94,7 +94,7 @@ def page_data(
         toolchain=stated.toolchain(facts),
         rows=listed[:LISTED],
         rows_left_out=number(len(listed) - LISTED) if len(listed) > LISTED else "",
-        total=f"{number(len(listed))} members",
+        total=len(listed),
         envelope=ENVELOPE,
         steps=steps(facts),
         record_members=tuple(quote(visible(member.path)) for member in facts.members if holds_lines(member)),

@@ -19,12 +19,13 @@ from bundle.keyfiles import save_key_pair
 from bundle.keys import generate_key_pair, signer_from_uri
 from bundle.manifest import Base, Encryption
 from tests.bundle.conftest import manifest_of_payload, payload
-from tests.web.conftest import digest, friendly_facts, manifest_of
+from tests.web.conftest import digest, friendly_facts, manifest_of, member
 from web.around import Around, Receipt
 from web.assets import site_files
 from web.bundle_page import in_site, render
 from web.facts import facts_of
 from web.layout import BundlePlace, Layout
+from web.members import LISTED
 from web.trivy_report import read
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ REPORT = {
     "unexpressed": [
         {"reason": "version-grammar", "id": f"GHSA-{place}", "ecosystem": "npm", "detail": "<1.2.3.4"}
         for place in range(50)
-    ],
+    ]
+    + [{"reason": "no-driver", "count": 40, "examples": [{"id": "X-1"}, {"id": "X-2"}]}],
     "redHatStub": True,
 }
 
@@ -124,6 +126,28 @@ def test_tables_are_kept_as_they_are_shown_and_a_part_says_that_it_is_one(browse
     assert page.complaints == []
 
 
+def test_members_that_the_page_has_no_room_for_are_counted_beside_the_filter_and_in_what_is_kept(
+    browser: Any, tmp_path: Path
+) -> None:
+    members = [member(f"data/{place:05d}.jsonl.zst", records=1, size=1) for place in range(LISTED + 500)]
+    for path, data in render(dataclasses.replace(friendly_facts(), members=members)).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    page = shown(browser, tmp_path / "index.html")
+    cut = "the first 2\u202f000 of 2\u202f506, export.json lists them all"
+    assert page.text_content("#shown") == f"2\u202f000 of 2\u202f506 members; {cut}"
+    name, text = kept(page, "CSV: members")
+    assert name == "members-filtered-2000-of-2506.csv"
+    assert "the first 2000 of 2506" in text.splitlines()[0]
+    page.fill("#filter", "data/00007")
+    name, text = kept(page, "JSON: members")
+    assert name == "members-filtered-1-of-2506.json"
+    said = json.loads(text)
+    assert said["filter"].startswith("1 of 2506 rows; words: data/00007; the first 2000 of 2506")
+    assert (said["shown"], said["total"]) == (1, 2506)
+    assert page.complaints == []
+
+
 def test_a_link_to_a_filtered_and_sorted_table_shows_it_so(browser: Any, many: Path) -> None:
     page = shown(browser, many)
     page.fill("#filter", "data")
@@ -181,7 +205,12 @@ def test_lists_of_a_delta_and_a_trivy_report_are_read_from_the_bundle_that_is_ch
     page.wait_for_selector("[data-list=delta-removed] >> text=None.")
     page.locator("#trivy button", has_text="Show all").click()
     page.wait_for_selector("#trivy-unexpressed tbody tr")
-    assert page.get_attribute("#trivy-unexpressed-grid", "aria-rowcount") == "51"
+    assert page.get_attribute("#trivy-unexpressed-grid", "aria-rowcount") == "53"
+    assert page.text_content("#trivy-unexpressed output") == "52 of 90 entries"
+    with page.expect_download() as waiting:
+        page.locator("#trivy-unexpressed .exports").get_by_text("JSON").click()
+    assert waiting.value.suggested_filename == "trivy-unexpressed-filtered-52-of-90.json"
+    assert "38 are counted and not named" in json.loads(Path(waiting.value.path()).read_text())["filter"]
     page.reload()
     page.locator("#records-here input[type=file]").first.set_input_files(delta / "bundle.tar.zst")
     page.wait_for_selector("#delta-changes tbody tr")

@@ -16,8 +16,8 @@
 
   /**
    * Read a table that stands in the page.
-   * @returns {{columns: {key: string, title: string, number: boolean}[], rows: object[], total: number}} rows that
-   *   are shown, in the order shown, and how many there are with the hidden ones
+   * @returns {{columns: {key: string, title: string, number: boolean}[], rows: object[], listed: number, total: number}}
+   *   rows that are shown, in the order shown; how many stand in the page, and how many there are
    */
   function read(table) {
     const heads = Array.from(table.tHead.rows[0].cells);
@@ -27,14 +27,18 @@
       .filter(({ key }) => key);
     const all = Array.from(table.tBodies[0].rows);
     const row = ({ cells }) => Object.fromEntries(columns.map((one) => [one.key, valueOf(cells[one.place], one.number)]));
-    return { columns, rows: all.filter((one) => !one.hidden).map(row), total: all.length };
+    return { columns, rows: all.filter((one) => !one.hidden).map(row), listed: all.length, total: EC.exports.total(table) };
+  }
+
+  /** Say what an exported table leaves out, by words or because the page lists only the first; "" when nothing. */
+  function noteOf({ shown, listed, total }, words) {
+    const parts = [shown < listed && `${shown} of ${total} rows; words: ${words}`, listed < total && EC.exports.first(listed, total)];
+    return parts.filter(Boolean).join("; ");
   }
 
   function keep(table, kind) {
-    const { columns, rows, total } = read(table);
-    const words = document.getElementById("filter")?.value.trim();
-    const filtered = rows.length < total;
-    const note = filtered ? `${rows.length} of ${total} rows; words: ${words}` : "";
+    const { columns, rows, listed, total } = read(table);
+    const note = noteOf({ shown: rows.length, listed, total }, document.getElementById("filter")?.value.trim());
     const text = kind === "csv" ? EC.rows.csv(rows, columns, note) : EC.rows.json(rows, columns, note, total);
     const name = EC.rows.fileName(table.dataset.export, note, rows.length, total, kind);
     EC.dom.download(name, text, kind === "csv" ? "text/csv;charset=utf-8" : "application/json");
@@ -73,6 +77,12 @@
     details.addEventListener("toggle", fill, { once: true });
     if (EC.state.asks(id)) details.open = true;
   }
+
+  EC.exports = {
+    /** How many rows a table has where the page has room for all: its `data-total`, else those that stand in it. */
+    total: (table) => Number(table.dataset.total ?? table.tBodies[0].rows.length),
+    first: (listed, total) => `the first ${listed} of ${total}, export.json lists them all`,
+  };
 
   EC.start("exports", () => {
     document.querySelectorAll("table[data-export]").forEach(place);

@@ -77,16 +77,26 @@
   async function delta(bundle, path, { signal } = {}) {
     const data = await bundle.member(path).checked({ signal, most: PACKED });
     const lines = (await plainOf(data, path, signal)).split("\n").filter(Boolean);
-    return lines.map((line, place) => rowOf(DELTA, parsed(line, `${path}, line ${place + 1}`)));
+    return { rows: lines.map((line, place) => rowOf(DELTA, parsed(line, `${path}, line ${place + 1}`))), unlisted: 0 };
   }
 
-  /** Read a Trivy report's list of what could not be expressed; entries that stand for many show their examples. */
+  /** How many an entry stands for without naming them: its count, beyond its examples. */
+  function unnamed({ count, examples }) {
+    const named = Array.isArray(examples) ? examples.length : 1;
+    return Number.isSafeInteger(count) ? Math.max(0, count - named) : 0;
+  }
+
+  /**
+   * Read a Trivy report's list of what could not be expressed; entries that stand for many show their examples.
+   * @returns {Promise<{rows: object[], unlisted: number}>} and how many are only counted
+   */
   async function report(bundle, path, { signal } = {}) {
     const data = await bundle.member(path).checked({ signal, most: PACKED });
     const { unexpressed } = object(parsed(new TextDecoder().decode(data), path));
     const entries = Array.isArray(unexpressed) ? unexpressed : [];
     const each = (entry) => (Array.isArray(object(entry).examples) ? entry.examples.map((one) => ({ ...entry, ...object(one) })) : [entry]);
-    return entries.flatMap(each).map((entry) => rowOf(REPORT, entry));
+    const unlisted = entries.reduce((sum, entry) => sum + unnamed(object(entry)), 0);
+    return { rows: entries.flatMap(each).map((entry) => rowOf(REPORT, entry)), unlisted };
   }
 
   function columnsOf(keys, rows) {
@@ -102,11 +112,12 @@
     }));
   }
 
-  function show(place, rows, keys) {
+  function show(place, { rows, unlisted }, keys) {
     const { list, title } = place.dataset;
-    if (!rows.length) return place.replaceChildren(EC.dom.h("p", { class: "note" }, "None."));
+    if (!rows.length && !unlisted) return place.replaceChildren(EC.dom.h("p", { class: "note" }, "None."));
     const columns = columnsOf(keys, rows);
-    const table = EC.table.create({ id: list, caption: title, columns, rows, unit: "entries" });
+    const caption = unlisted ? `${title} and is named; ${EC.dom.number(unlisted)} more are only counted` : title;
+    const table = EC.table.create({ id: list, caption, columns, rows, unlisted, unit: "entries" });
     return place.replaceChildren(table.element);
   }
 
@@ -114,8 +125,8 @@
     const { member, title, form } = place.dataset;
     place.replaceChildren(EC.dom.h("p", { class: "note", role: "status" }, `Reading ${title.toLowerCase()} …`));
     try {
-      const rows = await (form === "report" ? report : delta)(bundle, member);
-      show(place, rows, form === "report" ? REPORT : DELTA);
+      const found = await (form === "report" ? report : delta)(bundle, member);
+      show(place, found, form === "report" ? REPORT : DELTA);
     } catch (error) {
       place.replaceChildren(EC.dom.h("p", { class: "remark" }, [error.message, error.advice].filter(Boolean).join(". ")));
     }

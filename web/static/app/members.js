@@ -52,8 +52,10 @@
     }
 
     say(count) {
-      const total = this.rows.length;
-      this.shown.textContent = count === total ? `${total} members` : `${count} of ${total} members`;
+      const { number } = EC.dom;
+      const [listed, total] = [this.rows.length, EC.exports.total(this.table)];
+      const said = count === total ? `${number(total)} members` : `${number(count)} of ${number(total)} members`;
+      this.shown.textContent = listed < total ? `${said}; ${EC.exports.first(number(listed), number(total))}` : said;
       this.none.hidden = count > 0;
     }
 

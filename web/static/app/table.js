@@ -38,6 +38,11 @@
       if (all.length > WARMED) idle(step);
     }
 
+    /** How many rows there are, with those that are only counted (`unlisted`). */
+    get total() {
+      return this.all.length + (this.options.unlisted ?? 0);
+    }
+
     key(name) {
       return `${this.options.id}.${name}`;
     }
@@ -183,8 +188,9 @@
       const inside = this.within ? this.all.filter(this.within.test) : this.all;
       const found = EC.rows.filter(inside, this.searched, this.query);
       this.shown = column ? EC.rows.sort(found, column, this.query.sort.startsWith("-")) : found;
-      const said = EC.rows.said(this.query, this.columns, this.shown.length, this.all.length, this.within?.note);
-      this.note = [said, this.partial].filter(Boolean).join("; ");
+      const said = EC.rows.said(this.query, this.columns, this.shown.length, this.total, this.within?.note);
+      const unlisted = this.options.unlisted && `${this.options.unlisted} are counted and not named`;
+      this.note = [said, unlisted, this.partial].filter(Boolean).join("; ");
       this.active = -1;
       this.view.scrollTop = 0;
       this.mark(column);
@@ -202,9 +208,9 @@
 
     say() {
       const { number } = EC.dom;
-      const [shown, total] = [this.shown.length, this.all.length].map(number);
+      const [shown, total] = [this.shown.length, this.total].map(number);
       const { unit } = this.options;
-      const counted = this.all.length === 1 ? unit.replace(/ies$/, "y").replace(/s$/, "") : unit;
+      const counted = this.total === 1 ? unit.replace(/ies$/, "y").replace(/s$/, "") : unit;
       this.count.textContent = this.note ? `${shown} of ${total} ${counted}` : `${total} ${counted}`;
       this.none.hidden = this.shown.length > 0;
       this.view.hidden = !this.shown.length;
@@ -215,7 +221,7 @@
     export(kind) {
       const { id } = this.options;
       const columns = this.options.columns.filter((column) => column.exported !== false);
-      const [shown, total] = [this.shown.length, this.all.length];
+      const [shown, total] = [this.shown.length, this.total];
       const text =
         kind === "csv" ? EC.rows.csv(this.shown, columns, this.note) : EC.rows.json(this.shown, columns, this.note, total);
       const type = kind === "csv" ? "text/csv;charset=utf-8" : "application/json";

@@ -160,7 +160,7 @@
    *
    * Options: `id` (unique in the page; prefix of the permalink's keys and of exported files), `caption`, `columns`,
    * `rows` (objects), `unit` ("runs"), `sort` ("key" or "-key" at first), `onopen(row)` (Enter and click), `empty`
-   * (text when nothing matches), `filter` (placeholder), `state: false` (no permalink), `exports: false`.
+   * (text when nothing matches), `unlisted` (how many more there are, of which nothing is known but their number), `filter` (placeholder), `state: false` (no permalink), `exports: false`.
    *
    * A column: `key` (field, and its name in exports), `title`, `value(row)` (to sort and export; else the field),
    * `text(row)` (to show and filter; else the value), `cell(row)` (a node to show instead), `number` (right-aligned),
