@@ -117,7 +117,6 @@ def run_page(facts: RunFacts) -> RunPage:
             "last": facts.events[-1].seq if facts.events else 0,
             "isOver": is_over,
             "earlier": left_out,
-            "stages": [name for name, _ in PHASES],
         },
     )
 

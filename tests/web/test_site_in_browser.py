@@ -101,7 +101,7 @@ def many_rows() -> Site:
         for place in range(MANY)
     ]
     cards = [ProfileCard(profile_id="hourly", cron="0 * * * *"), ProfileCard(profile_id="weekly")]
-    stories = [ProfileStory(card=card, revision=1) for card in cards]
+    stories = [ProfileStory(card=card, revision=1, rows=rows[place::2]) for place, card in enumerate(cards)]
     return Site(rows=[replace(row, run=False) for row in rows], profiles=stories)
 
 
@@ -151,10 +151,10 @@ def site(request: pytest.FixtureRequest, places: Places, base: str) -> Callable[
     return lambda path: f"{root}/{path}"
 
 
-def kept(page: Any, button: str) -> tuple[str, str]:
+def kept(page: Any, button: str, table: str = "runs") -> tuple[str, str]:
     """Press a button that saves a file; return its name and text."""
     with page.expect_download() as saved:
-        page.locator("#runs").get_by_role("button", name=button).click()
+        page.locator(f"#{table}").get_by_role("button", name=button).click()
     return saved.value.suggested_filename, Path(saved.value.path()).read_text()
 
 
@@ -279,6 +279,28 @@ def test_rows_that_cannot_be_loaded_leave_the_newest_and_say_so(browser: Any, pl
     assert "Shown are the newest only" in page.text_content("#runs-place [role=alert]")
     assert page.locator(".runs tbody tr:visible").count() == 100
     context.close()
+
+
+# -- profile -------------------------------------------------------------------------------------------------------
+
+
+def test_all_runs_of_a_profile_are_on_its_page_to_be_narrowed_and_kept(
+    browser: Any, site: Callable[[str], str]
+) -> None:
+    with opened(browser, site("many/profiles/weekly/index.html"), timezone_id="Asia/Tokyo", locale="en-GB") as page:
+        page.wait_for_selector("#profile-runs output")
+        assert page.text_content("#profile-runs output") == "10\u202f000 entries"
+        assert names(page, "profile-runs")[:2] == ["run-00001", "run-00003"]
+        assert page.get_by_label("Profile", exact=True).count() == 0
+        assert page.get_attribute(".latest time", "title") == "01/03/2026, 06:00:00 local time"
+        page.get_by_label("Status", exact=True).select_option("success")
+        page.fill("#profile-runs-from", "2026-02-28")
+        wanted = [f"run-{place:05d}" for place in range(3, 25, 4)]
+        assert names(page, "profile-runs") == wanted
+        name, text = kept(page, "JSON", "profile-runs")
+        assert name == f"profile-runs-filtered-{len(wanted)}-of-10000.json"
+        assert [row["name"] for row in json.loads(text)["rows"]] == wanted
+        assert page.url.endswith("#profile-runs.from=2026-02-28&profile-runs.status=success")
 
 
 # -- compare -------------------------------------------------------------------------------------------------------

@@ -31,27 +31,24 @@ TEXTS = [
     "a\U0001f600" * 99,
 ]
 COUNTS = [0, 1, 9, 999, 1000, 1049, 1050, 999_949, 999_950, 1_234_567, 999_999_999, 10**12 + 50_000_000, 10**15]
-SHARES = [(0, 5), (1, 10_000), (1, 3), (2, 3), (5, 5), (0, 0), (999, 1000)]
 
 
 def test_numbers_and_foreign_texts_look_as_they_do_in_rendered_pages(in_node: Callable[..., Any]) -> None:
     shown = in_node(
         """
-        const { number, size, percent, visible, shorten } = ExportCenter.figures;
+        const { number, size, visible, shorten } = ExportCenter.figures;
         return {
           number: input.counts.map(number), size: input.counts.map(size), visible: input.texts.map(visible),
-          percent: input.shares.map(([part, whole]) => percent(part, whole)),
           shorten: [2, 3, 10, 11].flatMap((length) => input.texts.map((text) => shorten(text, length))),
         };
         """,
-        {"counts": COUNTS, "shares": SHARES, "texts": TEXTS},
+        {"counts": COUNTS, "texts": TEXTS},
     )
     texts = [text.encode("utf-16", "surrogatepass").decode("utf-16") for text in TEXTS]
     assert shown == {
         "number": [figures.number(each) for each in COUNTS],
         "size": [figures.size(each) for each in COUNTS],
         "visible": [figures.visible(each) for each in texts],
-        "percent": [figures.percent(part, whole) for part, whole in SHARES],
         "shorten": [figures.shorten(each, length) for length in (2, 3, 10, 11) for each in texts],
     }
 

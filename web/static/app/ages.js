@@ -1,4 +1,5 @@
-// How long ago a time was, beside it: a hint by the reader's clock. What is in a bundle knows no clock.
+// What a reader's clock and zone say of times: how long ago, beside some, and the local time in the title of each. What
+// is in a bundle knows no clock.
 "use strict";
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
@@ -31,8 +32,11 @@
       const hint = document.createElement("span");
       hint.className = "ago";
       hint.textContent = ` ${age}, by your clock`;
-      time.title = `${new Date(time.dateTime).toLocaleString()} local time`;
       time.parentElement.append(hint);
     }
+  });
+
+  EC.start("local times", () => {
+    for (const time of document.querySelectorAll("time[datetime]:not([title])")) time.title = EC.dom.local(time.dateTime);
   });
 })();

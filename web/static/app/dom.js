@@ -37,12 +37,17 @@
   /** Make an SVG element in the same way. */
   const s = (tag, attributes, ...children) => build(document.createElementNS(SVG, tag), attributes, children);
 
+  /** Say a time in the reader's zone; "" for what is no time. */
+  function local(iso) {
+    const stamp = Date.parse(iso);
+    return Number.isNaN(stamp) ? "" : `${new Date(stamp).toLocaleString()} local time`;
+  }
+
   /** Make a `<time>`: UTC is shown, the reader's local time stands in the title; nothing becomes `missing`. */
   function time(iso, missing = "not stated") {
     if (!iso) return h("span", { class: "quiet" }, missing);
-    const stamp = Date.parse(iso);
-    if (Number.isNaN(stamp)) return h("span", {}, EC.figures.brief(iso));
-    return h("time", { datetime: iso, title: `${new Date(stamp).toLocaleString()} local time` }, EC.figures.utc(iso));
+    const title = local(iso);
+    return title ? h("time", { datetime: iso, title }, EC.figures.utc(iso)) : h("span", {}, EC.figures.brief(iso));
   }
 
   /** Show a foreign URL: its text, and a link only when it is http(s). */
@@ -126,5 +131,5 @@
     announce(`${name}: ${EC.figures.size(new Blob([content]).size)}.`);
   }
 
-  EC.dom = { ...EC.figures, h, s, time, link, portions, announce, copy, copyButton, download };
+  EC.dom = { ...EC.figures, h, s, local, time, link, portions, announce, copy, copyButton, download };
 })();

@@ -33,13 +33,6 @@
     return `${number(Math.floor(found / 10))}.${found % 10}${THIN_SPACE}${UNITS[unit]}`;
   }
 
-  /** Return a share of a whole with one decimal; what is there but would round to nothing is "<0.1 %". */
-  function percent(part, whole) {
-    if (!part || !whole) return `0${THIN_SPACE}%`;
-    const found = tenths(part * 100, whole);
-    return `${found ? `${Math.floor(found / 10)}.${found % 10}` : "<0.1"}${THIN_SPACE}%`;
-  }
-
   /** Return a foreign text with controls, invisible and direction-changing characters as `\u{…}`. */
   function visible(text) {
     return String(text).replace(UNSEEN, (found) => `\\u{${found.codePointAt(0).toString(16)}}`);
@@ -77,5 +70,5 @@
     return `${Math.floor(seconds / span)}${THIN_SPACE}${unit}${rest ? ` ${rest}${THIN_SPACE}${name}` : ""}`;
   }
 
-  EC.figures = { THIN_SPACE, number, size, percent, visible, shorten, brief, utc, duration };
+  EC.figures = { THIN_SPACE, number, size, visible, shorten, brief, utc, duration };
 })();

@@ -160,6 +160,4 @@
     sides.forEach((side, at) => (side.changed = told[at]));
     if (names.some(Boolean)) changed();
   });
-
-  EC.compare = { pairs };
 })();

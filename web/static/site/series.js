@@ -140,6 +140,4 @@
     sync();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((one) => one.draw()));
   });
-
-  EC.series = { byProfile };
 })();
