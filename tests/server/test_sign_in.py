@@ -22,6 +22,7 @@ from server.embedded import free_port
 from server.sign_in import SignIn
 from tests.server.conftest import serving
 from tests.server.watching import Watched, chromium, watched
+from tests.web.looking import AXE, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +73,8 @@ def opened(
     pytest.importorskip("playwright.sync_api")
     if not (NODE / "node_modules" / "oidc-provider").is_dir():
         pytest.skip("oidc-provider is not installed: run `npm ci` in tests/server/node")
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: run `npm ci` in tests/web/node")
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     command = [counterpart("node"), str(NODE / "people.mjs"), AUDIENCE, origin]
@@ -132,7 +135,9 @@ def test_an_analyst_signs_in_looks_reads_follows_cancels_and_signs_out(opened: O
     page.goto(f"{opened.url}/bundles/{done}/?from=mail#members")
     page.get_by_role("heading", name="Sign in to see this page").wait_for()
     assert done not in page.content()
+    assert violations(page) == {}
     sign_in(page, "ann")
+    assert violations(page) == {}
     assert page.url == f"{opened.url}/bundles/{done}/?from=mail#members"
     assert page.inner_text("#session").split() == ["ann", "acme", "Sign", "out"]
     assert page.inner_text("h1") == "json-raw"
@@ -175,6 +180,7 @@ def test_an_analyst_signs_in_looks_reads_follows_cancels_and_signs_out(opened: O
     other.get_by_role("button", name="Sign out").wait_for()  # taken over from the first tab
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("heading", name="You are signed out here").wait_for()
+    assert violations(page) == {}
     other.get_by_role("heading", name="Sign in to see this page").wait_for()
     assert "json-raw" not in page.content() + other.content()
     assert page.evaluate("[sessionStorage.length, localStorage.length, document.cookie]") == [0, 0, ""]
@@ -214,6 +220,7 @@ def test_a_foreign_run_is_not_there(opened: Open, tab: Watched) -> None:
     page.goto(f"{opened.url}/runs/{run}/")
     sign_in(page, "eve")
     page.get_by_role("heading", name="There is nothing here").wait_for()
+    assert violations(page) == {}
     before = len(tab.said)
     page.reload()
     page.get_by_role("heading", name="There is nothing here").wait_for()
@@ -337,6 +344,7 @@ def test_answers_to_no_sign_in_and_refusals_are_told_in_words(opened: Open, tab:
     page.goto(f"{opened.url}/signed-in.html?code=stolen&state=guessed&iss={opened.issuer}")
     page.get_by_text("No sign-in was begun in this tab, or it is over already.").wait_for()
     assert page.url == f"{opened.url}/signed-in.html"
+    assert violations(page) == {}
     page.goto(opened.url)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("link", name="Cancel").click()

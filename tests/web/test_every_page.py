@@ -8,8 +8,13 @@ import pytest
 
 from tests.server.watching import watched
 from tests.web.looking import AXE, DONE, picture, sideways, violations
+from tests.web.test_run_page import progress, run
+from web.run_page import RunFacts
+from web.site import Site, pages
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.web.world import World
 
 pytestmark = [
@@ -106,5 +111,23 @@ def test_the_page_inside_a_bundle_opens_the_folder_that_it_lies_in(browser: Any,
         page.get_by_role("link", name=RECORD).first.click()
         page.locator("#records-here .opened h3").wait_for()
         check(page, "in a bundle, a record", "#records", width=1280, scheme="dark")
+        assert tab.said == []
+        assert tab.asked_others("file:") == []
+
+
+OVER = {"status": "failed", "errorCode": "signing", "error": {"code": "E", "message": "no key", "details": []}}
+
+
+def test_the_page_of_a_run_in_a_static_site_is_calm_and_accessible(browser: Any, tmp_path: Path) -> None:
+    facts = RunFacts(run=run(**OVER), tenant="acme", events=progress("plan", "sign"))
+    for path, data in pages(Site(rows=(), runs=[facts])).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    with watched(browser) as tab:
+        page = tab.page()
+        page.goto((tmp_path / "runs" / facts.run["runId"] / "index.html").as_uri())
+        page.locator("#run-notice").wait_for()
+        check(page, "static a run that failed", "html", width=1280, scheme="light")
+        check(page, "static a run that failed", "html", width=360, scheme="dark")
         assert tab.said == []
         assert tab.asked_others("file:") == []

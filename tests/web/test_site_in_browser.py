@@ -344,6 +344,12 @@ def test_from_a_web_server_records_are_compared_at_once_and_changed_ones_show_wh
             .all_text_contents()
         )
         assert fields == ["text" * 6, "changed" * 6]
+        assert "#change=" in page.url
+        page.reload()
+        page.locator("#difference .opened h3", has_text="ID-0013").wait_for()
+        page.get_by_role("button", name="Close", exact=True).click()
+        page.wait_for_selector("#difference .opened h3", state="detached")
+        assert "#change=" not in page.url
 
 
 def test_from_files_the_page_says_what_it_cannot_read_and_takes_the_archives(browser: Any, places: Places) -> None:

@@ -23,8 +23,10 @@
       this.begin();
     }
 
+    /** Give up what runs, and follow the address no longer. */
     end() {
       this.work.abort();
+      this.stop?.();
     }
 
     /** Say what can be done, and do it at once when it costs little. */
@@ -52,7 +54,7 @@
     }
 
     stopper() {
-      this.buttons.replaceChildren(EC.dom.h("button", { type: "button", class: "button", onclick: () => this.end() }, "Stop"));
+      this.buttons.replaceChildren(EC.dom.h("button", { type: "button", class: "button", onclick: () => this.work.abort() }, "Stop"));
     }
 
     async compare() {
@@ -98,11 +100,23 @@
         columns: this.columns(),
         rows: this.rows,
         unit: "differences",
-        onopen: (row) => this.open(row),
+        onopen: (row) => EC.state.set({ change: row.key }),
         empty: "No difference matches.",
       });
       this.listed.replaceChildren(this.table.element);
+      this.stop?.();
+      this.stop = EC.state.onchange((now, before) => now.change !== before.change && this.follow());
+      this.follow();
       this.naming();
+    }
+
+    /** Open the difference that the address names, or none. */
+    follow() {
+      const { change } = EC.state.get();
+      const row = change && this.rows.find(({ key }) => key === change);
+      if (row) return this.open(row);
+      const none = change ? EC.dom.h("p", { class: "remark" }, "The difference that the address names is not among those listed.") : "";
+      return this.opened.replaceChildren(none);
     }
 
     row(change) {
@@ -191,7 +205,9 @@
       try {
         const hit = await EC.container.recordOf(...this.pair, row.of);
         const older = before && (await EC.lookup.read(this.pair[0], member, before));
-        const close = h("button", { type: "button", class: "button", onclick: () => this.opened.replaceChildren() }, "Close");
+        // Closed, or another one asked for, while it was read.
+        if (EC.state.get().change !== row.key) return;
+        const close = h("button", { type: "button", class: "button", onclick: () => EC.state.set({ change: null }) }, "Close");
         const title = h("h3", { tabindex: -1 }, `${visible(hit.id)}: ${change}`);
         const view = EC.record.view({ ...hit, line: hit.text }, { file: this.sides[change === "removed" ? 0 : 1].name });
         this.opened.replaceChildren(title, close, older ? fields(...[older, hit].map((one) => EC.json.parse(one.text))) : "", view);

@@ -98,8 +98,8 @@
       { key: "records", title: "Records", number: true, text: (row) => number(row.records ?? 0), descending: true, width: "7rem" },
       { key: "bytes", title: "Size", number: true, text: (row) => size(row.bytes ?? 0), descending: true, width: "7rem" },
     ];
-    const made = EC.table.create({ id: KEY, caption: "The values of both charts", columns, rows, unit: "bundles", sort: "-time", state: false });
-    return h("details", { class: rows.length > PRINTED ? "values long" : "values" }, h("summary", {}, "The same values in a table"), made.element);
+    const made = EC.table.create({ id: KEY, caption: "The values of both charts", columns, rows, unit: "bundles", sort: "-time" });
+    return h("details", { open: EC.state.asks(KEY), class: rows.length > PRINTED ? "values long" : "values" }, h("summary", {}, "The same values in a table"), made.element);
   }
 
   function show(place, rows) {
