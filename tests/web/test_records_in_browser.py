@@ -122,7 +122,7 @@ def test_what_is_part_of_a_word_is_found_by_reading_everything_after_saying_what
     browser: Any, exported: Exported
 ) -> None:
     with showing(browser, exported) as page:
-        assert search(page, "penss").startswith("No records")
+        assert search(page, "penss").startswith("No record has these words, by the bundle's index; ")
         assert "MB in" in page.inner_text(".reading small")
         page.get_by_role("button", name="Look inside of words too").click()
         page.wait_for_function("() => /^[1-9]/.test(document.querySelector('.reading [role=status]').textContent)")
@@ -185,6 +185,9 @@ def test_an_id_or_an_observation_that_is_not_there_is_said(browser: Any, exporte
         for place in ("export.json:0", "data/sboms.jsonl.zst:99", "nowhere"):
             page.evaluate(f"location.hash = '#browse={place}'")
             page.wait_for_selector(".reading .wrong")
+            # It is the address that is wrong: nothing is said of the bundle.
+            assert "Do not use it" not in page.inner_text(".reading")
+            assert page.get_by_role("button", name="Next frame").count() == 0
             page.evaluate("location.hash = '#'")
             page.wait_for_selector(".reading .wrong", state="detached")
 

@@ -41,7 +41,10 @@
   /** Return some objects and all below them that are nested through lists at a key. */
   function descend(roots, key) {
     const found = [...roots];
-    for (let place = 0; place < found.length; place++) found.push(...objects(found[place], key));
+    for (let place = 0; place < found.length; place++) {
+      // Not push(...): arguments lie on the stack, and a document may have more of them than fit there.
+      for (const below of objects(found[place], key)) found.push(below);
+    }
     return found;
   }
 

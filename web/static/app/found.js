@@ -7,19 +7,32 @@
   /** Rows are drawn so often while they come in, in milliseconds; more seldom when there are many. */
   const EVERY = 120;
 
+  const UNREAD = "(this document cannot be read down here)";
+
+  /** What a document says, in a row; one that cannot be read down has a row all the same. */
+  function said(record) {
+    try {
+      const { title, subject, packages, aliases } = EC.facts.of(record);
+      return { title: title || subject || packages[0] || "", aliases: aliases.join(" ") };
+    } catch {
+      return { title: UNREAD, aliases: "" };
+    }
+  }
+
   /** What a table says of a hit; the record itself is read again when it is opened. */
   function row(hit) {
     const { record, member, frame, offset } = hit;
-    const facts = EC.facts.of(record);
+    const text = (key) => EC.facts.text(record, key);
+    const { title, aliases } = said(record);
     return {
       id: hit.id,
-      title: facts.title || facts.subject || facts.packages[0] || "",
-      kind: record.kind ?? "evaluation",
-      source: record.source ?? "",
-      format: record.format ?? "",
-      modified: record.modified ?? "",
-      aliases: facts.aliases.join(" "),
-      observationId: record.observationId ?? "",
+      title,
+      kind: text("kind") || "evaluation",
+      source: text("source"),
+      format: text("format"),
+      modified: text("modified"),
+      aliases,
+      observationId: text("observationId"),
       member,
       frame,
       offset,

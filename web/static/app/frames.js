@@ -72,7 +72,10 @@
       const advice = "Decrypt it with `age -d` or `export-center bundle` and the key it was made for.";
       throw new EC.BundleError(`${path} is encrypted`, { advice, code: "encrypted" });
     }
-    if (!listed?.framesSha256) throw broken(`${path} holds no frames`);
+    if (!listed?.framesSha256) {
+      const advice = "Records lie in the members that export.json lists with framesSha256.";
+      throw new EC.BundleError(`${path} holds no frames`, { advice, code: "missing" });
+    }
     return listed;
   }
 

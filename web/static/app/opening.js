@@ -5,6 +5,8 @@
   const { EVALUATIONS, evaluations, wrong } = EC.reading;
   /** The most records of one id that are read when one of them is opened. */
   const MOST_WITH_ID = 50;
+  /** The most that are read when one is meant that is not among these. */
+  const MOST_LOOKED_AT = 200;
 
   const isObservation = ({ record }, o) => typeof record.observationId === "string" && record.observationId.startsWith(o);
 
@@ -38,11 +40,11 @@
       }
     }
 
-    /** Records with an id: the first ones, or all of them when the one that is meant is not among these. */
+    /** Records with an id: the first ones, or more of them when the one that is meant is not among these. */
     async withId(id, o, signal) {
       const hits = await EC.lookup.byId(this.bundle, id, { signal, limit: MOST_WITH_ID });
       if (!hits.more || !o || hits.some((hit) => isObservation(hit, o))) return hits;
-      return EC.lookup.byId(this.bundle, id, { signal, limit: Infinity });
+      return EC.lookup.byId(this.bundle, id, { signal, limit: MOST_LOOKED_AT });
     }
 
     closed() {
@@ -59,10 +61,10 @@
       const { h, size } = EC.dom;
       const records = hits.filter((hit) => hit.member !== EVALUATIONS);
       const hit = o ? records.find((one) => isObservation(one, o)) : (records[0] ?? hits[0]);
-      if (!hit) return this.missing(hits.length);
+      if (!hit) return this.missing(hits);
       const close = h("button", { type: "button", class: "button", onclick: () => this.close() }, "Close");
       const bar = h("div", { class: "openedbar" }, close, h("small", {}, `${size(moved)} read to open it`), this.others(records, hit, hits.more));
-      const related = [evaluations(hits, hit), EC.related.part(this.bundle, hit.record, signal)];
+      const related = [evaluations(hits, hit), EC.related.part(this.bundle, hit, signal)];
       const view = EC.record.view({ ...hit, line: hit.text }, { file: this.file, related });
       this.element.replaceChildren(bar, view);
       document.title = `${EC.dom.brief(hit.id)} · ${this.title}`;
@@ -72,9 +74,10 @@
       return undefined;
     }
 
-    missing(others) {
+    missing(hits) {
       const { record, o } = this.shown;
-      const which = others ? `none of the records with the id ${record} is the observation ${o}…` : `this bundle has no record with the id ${record}`;
+      const looked = hits.more ? `the first ${hits.length}` : "the";
+      const which = hits.length ? `none of ${looked} records with the id ${record} is the observation ${o}…` : `this bundle has no record with the id ${record}`;
       return this.element.replaceChildren(wrong({ message: which, advice: "Search for its id, or for a part of it." }));
     }
 

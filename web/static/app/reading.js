@@ -18,11 +18,15 @@
 
   const nameOf = (path) => path.replace(/^data\//, "").replace(/\.jsonl\.zst$/, "");
 
-  /** Say which frames were not read because they are too large for a page. */
+  const one = (count, words) => `${EC.dom.number(count)} ${count === 1 ? words[0] : words[1]}`;
+
+  /** Say which frames were not read because they are too large for a page, and how many documents could not be. */
   function skipped(told) {
-    if (!told?.skipped?.length) return "";
-    const bytes = told.skipped.reduce((sum, one) => sum + one.bytes, 0);
-    return `${told.skipped.length} frames of ${EC.dom.size(bytes)} are too large to be read here; use export-center bundle cat`;
+    const bytes = (told?.skipped ?? []).reduce((sum, frame) => sum + frame.bytes, 0);
+    const frames = bytes && `${one(told.skipped.length, ["frame", "frames"])} of ${EC.dom.size(bytes)} ${told.skipped.length === 1 ? "is" : "are"} too large to be read here`;
+    const documents = told?.unread && `${one(told.unread, ["document", "documents"])} could not be read down here`;
+    const said = [frames, documents].filter(Boolean).join(", and ");
+    return said && `${said}; use export-center bundle cat`;
   }
 
   async function* later(promise) {
@@ -31,6 +35,12 @@
 
   /** Yield the records of one frame. */
   async function* frameHits(bundle, path, frame, { signal, progress }) {
+    // The number comes out of an address: that it is none of a frame says nothing of the bundle.
+    const { length } = await EC.frames.table(bundle, path, { signal });
+    if (!(frame < length)) {
+      const advice = `It has ${one(length, ["frame", "frames"])}.`;
+      throw new EC.BundleError(`${path} has no frame ${EC.dom.number(frame + 1)}`, { advice, code: "missing" });
+    }
     const plain = await EC.frames.plain(bundle, path, frame, { signal });
     progress({ looked: 1, frames: 1, skipped: [] });
     for (const [offset, line] of EC.frames.lines(plain)) yield EC.lookup.hit(path, frame, offset, line);

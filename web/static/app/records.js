@@ -134,10 +134,21 @@
     tell(told, before, done = false) {
       const { number, size } = EC.dom;
       const count = this.found.rows.length;
+      const moved = size(this.bundle.bytesRead - before);
+      if (done && !count && this.byIndex()) {
+        this.said.textContent = `No record has these words, by the bundle's index; ${moved} read.`;
+        return;
+      }
       const frames = told?.frames ? ` in ${number(told.looked)} of ${number(told.frames)} frames` : "";
       const found = `${count || !done ? number(count) : "No"} ${count === 1 ? "record" : "records"}`;
       const more = this.found.table.partial ? ` (${this.found.table.partial})` : "";
-      this.said.textContent = `${done ? "" : "Reading: "}${found}${more}${frames}; ${size(this.bundle.bytesRead - before)} read.`;
+      this.said.textContent = `${done ? "" : "Reading: "}${found}${more}${frames}; ${moved} read.`;
+    }
+
+    /** Whether all that was asked was the search index: what it leaves out is not found, and nobody looked further. */
+    byIndex() {
+      const { q, all } = this.shown;
+      return q && !all && !this.found.table.partial && EC.search.available(this.bundle);
     }
 
     /** When words were found nowhere as a whole, offer to read everything, and say what that costs. */
@@ -161,6 +172,7 @@
       await this.run(`${path}, frame ${frame + 1}`, (options) => frameHits(this.bundle, path, frame, options));
       if (this.shown.browse !== state || !this.bundle.framed.some((member) => member.path === path)) return;
       const { length } = await EC.frames.table(this.bundle, path);
+      if (!(frame < length)) return;
       const { h } = EC.dom;
       const step = (label, to) =>
         h("button", { type: "button", class: "button", disabled: to < 0 || to >= length, onclick: () => EC.state.set({ browse: `${path}:${to}` }) }, label);

@@ -11,8 +11,9 @@
 //   EC.search.cost(bundle, member)      -> {frames, bytes}: what a scan reads
 //
 // member     path of one framed member; without it all that have records (evaluations are none), in order
-// progress   called with {looked, frames, hits, skipped: [{member, frame, bytes}], bytesRead} as frames are read; the
-//            same object each time. What is skipped is larger than a page holds: say so, it may hold hits.
+// progress   called with {looked, frames, hits, skipped: [{member, frame, bytes}], unread, bytesRead} as frames are read;
+//            the same object each time. What is skipped is larger than a page holds, and `unread` records are such that
+//            their documents could not be read down: say so, they may be hits.
 // Hits come in the order of members, frames and lines. Whoever stops iterating, or aborts, reads no further.
 "use strict";
 (function () {
@@ -101,6 +102,16 @@
     return (await EC.frames.table(bundle, place.member)).row(place.frame).plainBytes;
   }
 
+  /** Whether a record is meant; one whose document cannot be read down is counted, and keeps nobody from the others. */
+  function meant(hit, means, told) {
+    try {
+      return means(hit.record);
+    } catch {
+      told.unread += 1;
+      return false;
+    }
+  }
+
   /** Yield the records of frames that a look at the line and a look at the record let through. */
   async function* matching(bundle, places, { look, means, told, signal }) {
     for await (const { place, plain } of frames(bundle, places, told, signal)) {
@@ -108,7 +119,7 @@
         if (EC.turn.late()) await EC.turn.due(signal);
         if (!look(decoder.decode(line))) continue;
         const hit = EC.lookup.hit(place.member, place.frame, offset, line);
-        if (!means(hit.record)) continue;
+        if (!meant(hit, means, told)) continue;
         told.hits += 1;
         yield hit;
       }
@@ -116,7 +127,7 @@
   }
 
   function teller(bundle, total, progress) {
-    const said = { looked: 0, frames: total, hits: 0, skipped: [], bytesRead: bundle.bytesRead };
+    const said = { looked: 0, frames: total, hits: 0, skipped: [], unread: 0, bytesRead: bundle.bytesRead };
     const step = () => {
       said.looked += 1;
       said.bytesRead = bundle.bytesRead;
@@ -136,7 +147,9 @@
       throw new EC.BundleError("this bundle has no search index", { advice, code: "missing" });
     }
     const places = [];
-    if (wanted.length) for (const path of searched) places.push(...(await candidates(bundle, path, wanted, { signal })));
+    for (const path of wanted.length ? searched : []) {
+      for (const place of await candidates(bundle, path, wanted, { signal })) places.push(place);
+    }
     const look = looker(wanted.map((part) => part.identifier));
     const means = (record) => EC.terms.match(EC.terms.of(record), wanted);
     yield* matching(bundle, places, { look, means, told: teller(bundle, places.length, progress), signal });
@@ -158,7 +171,7 @@
   }
 
   async function* scan(bundle, { text, member, signal, progress } = {}) {
-    const words = EC.terms.folded(text).split(/\s+/).filter(Boolean);
+    const words = EC.terms.folded(text).split(EC.terms.SPACE).filter(Boolean);
     const places = words.length ? await allPlaces(bundle, member, { signal }) : [];
     const means = (record) => {
       const folded = EC.terms.folded(texts(record));

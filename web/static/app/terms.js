@@ -2,6 +2,8 @@
 "use strict";
 (function () {
   const EC = (globalThis.ExportCenter ??= {});
+  /** White space, as str.split() of Python has it: \s would also part at U+FEFF, and not at these of ASCII and U+0085. */
+  const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
   const WORD = /[0-9a-z\u0080-\u{10ffff}]{2,}/gu;
 
   /** Return a text as terms have it: A to Z as a to z, and everything else as it is. */
@@ -29,7 +31,7 @@
 
   /** Return what a query asks for: [{identifier, words}]; a record is found that has all of it. */
   function parseQuery(query) {
-    const parts = [...new Set(query.split(/\s+/).filter(Boolean))];
+    const parts = [...new Set(query.split(SPACE).filter(Boolean))];
     return parts.map((part) => ({ identifier: folded(part), words: [...new Set(words(part))] }));
   }
 
@@ -40,5 +42,5 @@
     );
   }
 
-  EC.terms = { folded, words, purlWithoutVersion, of, parseQuery, match };
+  EC.terms = { SPACE, folded, words, purlWithoutVersion, of, parseQuery, match };
 })();
