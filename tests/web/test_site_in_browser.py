@@ -100,8 +100,15 @@ def many_rows() -> Site:
         )
         for place in range(MANY)
     ]
-    cards = [ProfileCard(profile_id="hourly", cron="0 * * * *"), ProfileCard(profile_id="weekly")]
-    stories = [ProfileStory(card=card, revision=1, rows=rows[place::2]) for place, card in enumerate(cards)]
+    cards = [
+        ProfileCard(profile_id="hourly", cron="0 * * * *"),
+        ProfileCard(profile_id="weekly"),
+        ProfileCard(profile_id="never"),
+    ]
+    stories = [
+        ProfileStory(card=card, revision=1, rows=own)
+        for card, own in zip(cards, (rows[::2], rows[1::2], ()), strict=True)
+    ]
     return Site(rows=[replace(row, run=False) for row in rows], profiles=stories)
 
 
@@ -255,6 +262,14 @@ def test_ages_are_judged_by_the_schedule(browser: Any, places: Places) -> None:
             said = page.evaluate(f"(facts) => ExportCenter.freshness.judge(facts, {now})", facts)
             assert (said["text"], said["late"]) == expected, sentence
         assert "older than its schedule suggests" in page.locator(".fresh tr", has_text="hourly").text_content()
+        name, text = kept(page, "CSV: freshness", "freshness")
+        assert name == "freshness-all-3.csv"
+        assert text.splitlines() == [
+            "profile,runs,bundle,asOf,finished",
+            'hourly,"every hour, at minute 0 (UTC)",run-00000,,2026-03-01T00:00:00Z',
+            "weekly,when asked,run-00003,,2026-02-28T21:00:00Z",
+            "never,when asked,no good bundle here,,",
+        ]
 
 
 def test_without_javascript_the_newest_rows_stand_in_the_page_and_nothing_pretends_to_work(

@@ -5,8 +5,9 @@
 
   const keyed = (table) => Array.from(table.tHead.rows[0].cells).map((cell) => cell.dataset.key ?? "");
 
-  /** A cell's value: what it says it is, else its text; a number where its column holds numbers. */
+  /** A cell's value: what it says it is, else its text; a number where its column holds numbers; "" where there is none. */
   function valueOf(cell, numeric) {
+    if (!cell) return "";
     const text = cell.dataset.value ?? cell.querySelector(".digest")?.textContent ?? cell.textContent.trim();
     if (!numeric) return text;
     const number = Number(text.replaceAll("\u202f", ""));
