@@ -228,7 +228,6 @@ def test_events_are_read_wherever_their_bytes_were_cut(shown: Shown, tab: Watche
     ]
 
 
-@pytest.mark.optional
 def test_axe_finds_no_violation_whatever_the_run_does(shown: Shown) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed; run `npm ci` in tests/web/node")

@@ -113,7 +113,6 @@ def test_dark_mode_is_dark_and_light_mode_is_light(opened: Callable[..., Any], f
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.optional
 def test_axe_finds_no_violation(opened: Callable[..., Any], friendly: BundleFacts, scheme: str, width: int) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed; run `npm ci` in tests/web/node")

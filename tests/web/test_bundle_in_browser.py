@@ -257,7 +257,6 @@ def test_every_section_fits_every_screen(browser: Any, page_path: Path, width: i
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.optional
 def test_axe_finds_no_violation_in_any_section(browser: Any, page_path: Path, scheme: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed; run `npm ci` in tests/web/node")

@@ -305,7 +305,6 @@ def test_a_document_of_any_length_or_depth_is_shown_in_parts(browser: Any, expor
         assert terms.nth(199).inner_text() == "CVE-207"
 
 
-@pytest.mark.optional
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
 def test_results_and_records_fit_and_axe_finds_nothing(
     browser: Any, exported: Exported, width: int, scheme: str
