@@ -64,7 +64,7 @@ def test_lists_that_would_freeze_a_page_are_refused_before_they_are_decompressed
           const before = process.memoryUsage().arrayBuffers;
           const bundle = { member: () => ({ checked: async () => data }) };
           said[name] = await ExportCenter.lists.delta(bundle, "mirror/delta/changes.jsonl.zst").then(
-            (rows) => rows.length,
+            ({ rows }) => rows.length,
             (error) => [error.code, Boolean(error.advice), error.message.startsWith("mirror/delta/changes.jsonl.zst: ")],
           );
           if (process.memoryUsage().arrayBuffers - before > 64 << 20) throw new Error(`${name} took memory`);

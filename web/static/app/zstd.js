@@ -90,6 +90,7 @@
       const sizeBytes = SIZE_BYTES[descriptor >> 6] || single;
       const rest = await this.take(1 - single + sizeBytes);
       const size = number(rest, 1 - single, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
+      if (limit === Infinity && !size) throw this.fail("a zstd frame does not state how many bytes it holds");
       if (!sizeBytes || size < 1 || size > limit) {
         throw this.fail(`a frame states ${size} plain bytes; between 1 and ${limit} are allowed`);
       }
