@@ -117,12 +117,12 @@ def lookup(root: bytes, id_hash: bytes, read_page: Callable[[int, int], bytes]) 
     # An id may begin at the end of the page before the first one that starts with it.
     number = max(bisect.bisect_left(firsts, id_hash) - 1, 0)
     while number < len(firsts) and firsts[number] <= id_hash:
-        page = checked_page(root, number, read_page)
+        page = checked_page(root, number, read_page, size=PAGE_BYTES)
         yield from (entry for entry in parse_page(page) if entry.id_hash == id_hash)
         number += 1
 
 
-def checked_page(root: bytes, number: int, read_page: Callable[[int, int], bytes], *, size: int = PAGE_BYTES) -> bytes:
+def checked_page(root: bytes, number: int, read_page: Callable[[int, int], bytes], *, size: int) -> bytes:
     """Return a page by its number; ``size`` is that of all pages but the last.
 
     Raises:

@@ -16,7 +16,7 @@ from bundle.digests import FramesDigest, frames_sha256, id_hash
 from bundle.envelope import MANIFEST
 from bundle.errors import FormatError
 from bundle.frames import parse_entries
-from bundle.index import ROOT_ENTRY_BYTES, check_page, checked_page, index_stem, lookup
+from bundle.index import PAGE_BYTES, ROOT_ENTRY_BYTES, check_page, checked_page, index_stem, lookup
 from bundle.lines import id_of
 from bundle.manifest import Manifest
 from bundle.partial import MAX_FRAME, FrameText
@@ -177,7 +177,7 @@ def index_pages(reader: BundleReader, member: Member, listed: Mapping[str, Membe
     read_page = partial(reader.read, f"{index_stem(member.path)}.pages")
     last = b""
     for number in range(len(root) // ROOT_ENTRY_BYTES):
-        page = checked_page(root, number, read_page)
+        page = checked_page(root, number, read_page, size=PAGE_BYTES)
         last = check_page(page, last)
         yield page
 
