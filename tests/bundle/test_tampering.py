@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import random
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -15,13 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bundle import seekable, tar, ziplayout
+from bundle import seekable, ziplayout
 from bundle import verify as module
 from bundle.envelope import FIRST, checksums
 from bundle.errors import UnreadableError, VerificationError
 from bundle.keys import ECDSA, generate_key_pair, load_public_key
 from bundle.source import open_bundle
 from bundle.verify import verify
+from tests.web.tampering import as_tar, as_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,20 +33,6 @@ ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 Members = list[tuple[str, bytes]]
 SIGNATURES = {"export.json": "export.json.sig"}
 """Members whose change shows in another: what is signed is not parsed before its signature has been checked."""
-
-
-def as_tar(members: Members) -> bytes:
-    plain = b"".join(tar.header(name, len(data)) + data + tar.padding(len(data)) for name, data in members) + tar.END
-    chunks = [plain[start : start + seekable.CHUNK] for start in range(0, len(plain), seekable.CHUNK)]
-    return b"".join(map(seekable.frame, chunks)) + seekable.seek_table(len(plain))
-
-
-def as_zip(members: Members) -> bytes:
-    data, entries = b"", []
-    for name, content in members:
-        entries.append(ziplayout.Entry(name, len(content), zlib.crc32(content), len(data)))
-        data += ziplayout.local_header(name, len(content), zlib.crc32(content)) + content
-    return data + ziplayout.directory(entries, len(data))
 
 
 PACKERS: Mapping[str, Callable[[Members], bytes]] = {"tar.zst": as_tar, "zip": as_zip}

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 TOKEN = "Bearer let-me-in"
-TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 
 
 @dataclass
@@ -50,8 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with a file, or a range of it."""
-        manner, _, name = self.path.lstrip("/").partition("/")
-        file = self._site.folder / (name if manner.startswith("~") else self.path.lstrip("/"))
+        path = urlsplit(self.path).path.lstrip("/")
+        manner, _, name = path.partition("/")
+        file = self._site.folder / (name if manner.startswith("~") else path)
+        file = file / "index.html" if file.is_dir() else file
         if manner == "~token" and self.headers["Authorization"] != TOKEN:
             self._answer(401, b"")
         elif not file.is_file():

@@ -45,15 +45,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory, untraced: dict[str, str])
     return Exported(page, archive)
 
 
-@pytest.fixture(scope="module")
-def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @contextmanager
 def showing(
     browser: Any, exported: Exported, fragment: str = "", *, drop: bool = True, width: int = 1280, **context: Any

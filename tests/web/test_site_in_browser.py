@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +16,7 @@ import pytest
 from bundle.diff import diff
 from bundle.source import open_bundle
 from tests.bundle.conftest import make, record
+from tests.web.ranges import serving
 from web.overview import ProfileCard, Row
 from web.profile_page import ProfileStory
 from web.site import Site, pages
@@ -41,28 +39,6 @@ class Places(NamedTuple):
     many: Path
     first: Path
     second: Path
-
-
-class Ranges(SimpleHTTPRequestHandler):
-    """A web server as there are many: it sends files, and single ranges of them."""
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        path = Path(self.translate_path(self.path))
-        if not wanted or not path.is_file():
-            super().do_GET()
-            return
-        first, last = wanted.removeprefix("bytes=").split("-")
-        data = path.read_bytes()
-        part = data[int(first) : int(last) + 1]
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        self.wfile.write(part)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -115,22 +91,8 @@ def many_rows() -> Site:
 @pytest.fixture(scope="module")
 def base(places: Places) -> Iterator[str]:
     """Where a web server has the folder of both sites."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=places.two.parent))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with serving(places.two.parent) as site:
+        yield site.url
 
 
 @contextmanager

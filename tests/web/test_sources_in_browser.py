@@ -17,7 +17,7 @@ from web.assets import bundle_files
 from web.layout import content_security_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from bundle.keys import Signer
 
@@ -72,15 +72,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]]
     )
     with serving(folder) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 class Page:

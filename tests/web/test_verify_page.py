@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +12,7 @@ from msgspec import structs
 
 from bundle.keys import load_public_key
 from bundle.verify import verify
+from tests.web.ranges import serving
 from tests.web.tampering import Members, as_tar, flipped, members_of, new_signer, replaced, write
 from web import verify_page
 from web.around import ALONE
@@ -34,15 +32,6 @@ DATA = "data/advisories.jsonl.zst"
 ADDRESS = "bundles/example"
 OTHER = "bundles/other"
 """A page about an older export of the same evidence, beside the example's archive."""
-
-
-@pytest.fixture(scope="module")
-def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -74,36 +63,11 @@ def example() -> Members:
     return members_of(EXAMPLE / "bundle.tar.zst")
 
 
-class Ranges(SimpleHTTPRequestHandler):
-    """Files, and ranges of them."""
-
-    def do_GET(self) -> None:
-        asked = self.headers.get("Range")
-        if asked is None:
-            super().do_GET()
-            return
-        data = Path(self.translate_path(self.path)).read_bytes()
-        start, end = (int(text) for text in asked.removeprefix("bytes=").split("-"))
-        piece = data[start : end + 1]
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {start}-{start + len(piece) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(piece)))
-        self.end_headers()
-        self.wfile.write(piece)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """The site's address over HTTP."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(folder))) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(folder) as site:
+        yield site.url
 
 
 @pytest.fixture

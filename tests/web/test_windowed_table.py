@@ -13,7 +13,7 @@ from tests.web.conftest import friendly_facts
 from web.bundle_page import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.counterpart
 
@@ -41,15 +41,6 @@ ACTIVE = """() => {
   const head = document.querySelector("#many thead").getBoundingClientRect();
   return [row.getAttribute("aria-rowindex"), box.top >= head.bottom - 1 && box.bottom <= view.bottom + 1];
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser(counterpart: Callable[[str], str]) -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=counterpart("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
