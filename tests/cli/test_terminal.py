@@ -52,7 +52,7 @@ def at_a_terminal(program: Program, *arguments: object, columns: int = 100, **en
 
 
 LISTS = {
-    "bundle list {archive}": "path                       records",
+    "bundle list {archive}": "path                             records",
     "bundle inspect {archive}": "contentDigest",
     "bundle verify {archive} --key {key}": "verified       yes",
     "evidence stats": "records",
