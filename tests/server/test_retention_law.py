@@ -105,7 +105,9 @@ class World:
         path = work / "made.zip"
         path.write_bytes(step.content)
         written = SimpleNamespace(path=path, sha256=hashlib.sha256(step.content).hexdigest(), bytes=len(step.content))
-        manifest = SimpleNamespace(counts=SimpleNamespace(records=1), content_digest="0" * 64, as_of="2025-01-01T00:00:00Z")
+        manifest = SimpleNamespace(
+            counts=SimpleNamespace(records=1), content_digest="0" * 64, as_of="2025-01-01T00:00:00Z"
+        )
         exported: Any = SimpleNamespace(written=written, manifest=manifest)
         if step.fate == "again":
             # A keeper may look between the tries.
