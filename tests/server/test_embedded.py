@@ -152,8 +152,34 @@ def test_a_canceled_run_ends_and_leaves_nothing(served: Served) -> None:
     _nothing_else_is_left(served)
 
 
+@pytest.mark.counterpart
+def test_a_reader_follows_a_run_to_its_bundle_and_ends_another_on_its_page(
+    served: Served, counterpart: Callable[[str], str]
+) -> None:
+    pytest.importorskip("playwright.sync_api")
+    headers = {"X-Stella-Tenant": "acme"}
+    with chromium(counterpart("chromium")) as browser, watched(browser, extra_http_headers=headers) as tab:
+        tab.context.set_default_timeout(RUN_SECONDS * 1000)
+        page = tab.page()
+        page.goto(f"{served.url}/runs/{served.submit()}/")
+        page.get_by_role("link", name="Open the bundle").click()
+        page.get_by_role("heading", name="json-raw", exact=True).wait_for()
+        run_id, process = served.at_work()
+        page.goto(f"{served.url}/runs/{run_id}/")
+        page.get_by_role("button", name="Cancel this run").click()
+        page.fill("#run-reason", "seen enough")
+        page.get_by_role("button", name="Cancel the run").click()
+        page.get_by_role("dialog").wait_for(state="hidden")
+        os.kill(process, signal.SIGCONT)
+        page.get_by_text("who said: seen enough").wait_for()
+        assert served.wait(run_id) == "canceled"
+        assert tab.said == []
+        assert tab.asked_others(served.url) == []
+
+
 @pytest.mark.usefixtures("usual")
 def test_a_second_service_takes_over_when_ctrl_c_ends_the_first(served: Served) -> None:
+    # The last one here: it ends the service that the others share.
     second = Served(served.home)
     try:
         second.start()
@@ -181,28 +207,3 @@ def _nothing_else_is_left(served: Served) -> None:
     for program in ("server start", "worker start"):
         served.until(lambda: len(served.children(program)) == 1, 60)  # noqa: B023 - it is called here
     served.until(lambda: not served.children("prefect.engine"), 60)
-
-
-@pytest.mark.counterpart
-def test_a_reader_follows_a_run_to_its_bundle_and_ends_another_on_its_page(
-    served: Served, counterpart: Callable[[str], str]
-) -> None:
-    pytest.importorskip("playwright.sync_api")
-    headers = {"X-Stella-Tenant": "acme"}
-    with chromium(counterpart("chromium")) as browser, watched(browser, extra_http_headers=headers) as tab:
-        tab.context.set_default_timeout(RUN_SECONDS * 1000)
-        page = tab.page()
-        page.goto(f"{served.url}/runs/{served.submit()}/")
-        page.get_by_role("link", name="Open the bundle").click()
-        page.get_by_role("heading", name="json-raw", exact=True).wait_for()
-        run_id, process = served.at_work()
-        page.goto(f"{served.url}/runs/{run_id}/")
-        page.get_by_role("button", name="Cancel this run").click()
-        page.fill("#run-reason", "seen enough")
-        page.get_by_role("button", name="Cancel the run").click()
-        page.get_by_role("dialog").wait_for(state="hidden")
-        os.kill(process, signal.SIGCONT)
-        page.get_by_text("who said: seen enough").wait_for()
-        assert served.wait(run_id) == "canceled"
-        assert tab.said == []
-        assert tab.asked_others(served.url) == []
