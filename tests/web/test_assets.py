@@ -89,7 +89,6 @@ def test_a_site_has_the_files_of_a_bundle_and_its_own() -> None:
 
 
 @pytest.mark.counterpart
-@pytest.mark.optional
 def test_libraries_are_made_again_byte_by_byte(counterpart: Callable[[str], str], tmp_path: Path) -> None:
     vendor = STATIC / "vendor"
     wanted = json.loads((vendor / "package.json").read_text())["devDependencies"]
